@@ -1,0 +1,100 @@
+import type { Layer } from "./layers.ts";
+import type { Model } from "./model.ts";
+import type { Ort } from "./run/ort.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** When a pass runs in a recipe; the order of this list is the order of the work. */
+export const stages = ["structure", "train", "factor", "sparsify", "prepare", "quantize", "correct", "encode"] as const;
+export type Stage = (typeof stages)[number];
+
+/** What a pass asks for and promises: data, checked before anything runs. */
+export interface Traits {
+  /** What `Context` must hold. */
+  readonly needs?: readonly ("calibration" | "ort" | "training")[];
+  readonly changesShapes?: boolean;
+  /** Metadata keys (masks, grids) that hold after the pass if they held before. */
+  readonly preserves?: readonly string[];
+  /** Names of passes, or prefixes that end in `/`, that must not stand in the same recipe. */
+  readonly conflictsWith?: readonly string[];
+}
+
+/** Streaming statistics of the input of each layer. `Stats` has fixed size; activations are never collected. */
+export interface LayerObserver<Stats> {
+  /** Empty statistics of a layer, or undefined to leave the layer alone. */
+  init(layer: Layer): Stats | undefined;
+  /** Folds one activation in; returns new statistics, or changes `stats` and returns nothing. */
+  update(stats: Stats, x: Tensor, layer: Layer): Stats | undefined | void;
+}
+
+/** The same for any values of the main graph, by name: what static activation quantization needs. */
+export interface ValueObserver<Stats> {
+  values(model: Model): readonly string[] | Promise<readonly string[]>;
+  init(value: string): Stats;
+  update(stats: Stats, x: Tensor, value: string): Stats | undefined | void;
+}
+
+export type Observer<Stats> = LayerObserver<Stats> | ValueObserver<Stats>;
+
+/** A compression step: model in, model out. A chain of passes is a pass. */
+export interface Pass<Stats = unknown> {
+  /** "quant/gptq" */
+  readonly name: string;
+  readonly stage: Stage;
+  readonly traits?: Traits;
+  readonly observe?: Observer<Stats>;
+  /** @param stats by layer name or value name; empty without `observe` */
+  apply(model: Model, ctx: Context, stats: ReadonlyMap<string, Stats>): Model | Promise<Model>;
+}
+
+/** One batch: a tensor for each input of the model, by name. */
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+/** Calibration data: called once for each pass over the data. */
+export type Calibration = () => AsyncIterable<Feeds> | Iterable<Feeds>;
+
+export type ProgressEvent =
+  | { readonly kind: "start"; readonly task: string; readonly total?: number }
+  | {
+      readonly kind: "step";
+      readonly task: string;
+      readonly done: number;
+      readonly total?: number;
+      readonly note?: string;
+    }
+  | { readonly kind: "end"; readonly task: string };
+
+/** One line of the report: what a pass did with a layer, or why it did nothing. */
+export interface ReportEntry {
+  readonly pass: string;
+  readonly layer: string;
+  readonly action: "changed" | "skipped" | "note";
+  /** The stored form: "MatMulNBits 4b block 32", "Cast+Mul int8 per channel" … */
+  readonly form?: string;
+  readonly reason?: string;
+  readonly bytesBefore?: number;
+  readonly bytesAfter?: number;
+}
+
+/** Seeded random numbers; `fork(label)` gives an independent stream that depends on the seed and the label only. */
+export interface Rng {
+  /** Uniform in [0, 1), 32 random bits. */
+  uniform(): number;
+  normal(): number;
+  /** Uniform integer in [0, n). */
+  below(n: number): number;
+  fork(label: string): Rng;
+}
+
+/** What a pass is given. Everything heavy is injected. */
+export interface Context {
+  readonly calibration?: Calibration;
+  /** onnxruntime-node or onnxruntime-web. */
+  readonly ort?: Ort;
+  /** Fast kernels (`@espalier/hw-kernels`), or undefined: passes work, slower, with none. */
+  readonly kernels?: unknown;
+  readonly seed: number;
+  readonly rng: Rng;
+  readonly signal?: AbortSignal;
+  progress(event: ProgressEvent): void;
+  report(entry: ReportEntry): void;
+}
