@@ -132,5 +132,4 @@ export const decodeSparse = (message: SparseTensorProto, context: DecodeContext)
 };
 
 /** True when the tensor was read from a file beside the model. */
-export const isExternalTensor = (t: Tensor): boolean =>
-  pristineMessage<TensorProto>(t)?.dataLocation === EXTERNAL;
+export const isExternalTensor = (t: Tensor): boolean => pristineMessage<TensorProto>(t)?.dataLocation === EXTERNAL;

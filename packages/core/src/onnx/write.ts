@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
-import { EspalierError } from "../errors.ts";
 import { subgraphsOf } from "../attrs.ts";
+import { EspalierError } from "../errors.ts";
 import type { Graph, Model } from "../model.ts";
 import { isExternalTensor } from "./decode-tensor.ts";
 import { encodeModel } from "./encode.ts";
