@@ -4,7 +4,12 @@ export default defineConfig({
   resolve: { conditions: ["espalier-source"] },
   ssr: { resolve: { conditions: ["espalier-source"] } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+    include: [
+      "packages/*/src/**/*.test.ts",
+      "packages/*/test/**/*.test.ts",
+      "bench/**/*.test.mjs",
+      "test/**/*.test.ts",
+    ],
     testTimeout: 60_000,
     pool: "forks",
   },
