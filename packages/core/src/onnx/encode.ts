@@ -73,7 +73,9 @@ const encodeValueInfo = (info: ValueInfo): ValueInfoProto => {
   if (pristine) return pristine;
   const message = startFrom(ValueInfoProtoSchema, info.origin);
   put(message, "name", info.name);
-  message.type = info.type && encodeType(info.type);
+  if (info.type) message.type = encodeType(info.type);
+  // a type message that is there and says nothing stays
+  else if (message.type?.value.case !== undefined) delete message.type;
   return message;
 };
 
