@@ -4,7 +4,8 @@ import fc from "fast-check";
 export type Mutation =
   | { readonly kind: "truncate"; readonly at: number }
   | { readonly kind: "flip"; readonly at: readonly number[] }
-  | { readonly kind: "overwrite" | "insert"; readonly at: number; readonly bytes: Uint8Array }
+  | { readonly kind: "overwrite"; readonly at: number; readonly bytes: Uint8Array }
+  | { readonly kind: "insert"; readonly at: number; readonly bytes: Uint8Array }
   | { readonly kind: "remove" | "repeat" | "zero"; readonly at: number; readonly length: number };
 
 const BITS_PER_BYTE = 8;
@@ -54,13 +55,10 @@ export const mutate = (file: Uint8Array, m: Mutation): Uint8Array => {
     copy.set(m.bytes.subarray(0, file.length - m.at), m.at);
     return copy;
   }
-  const end = m.kind === "insert" ? m.at : Math.min(file.length, m.at + m.length);
+  const join = (...pieces: Uint8Array[]) => new Uint8Array(Buffer.concat(pieces));
+  if (m.kind === "insert") return join(file.subarray(0, m.at), m.bytes, file.subarray(m.at));
+  const end = Math.min(file.length, m.at + m.length);
   if (m.kind === "zero") return file.slice().fill(0, m.at, end);
-  const middle = { insert: m.kind === "insert" ? m.bytes : new Uint8Array(), remove: new Uint8Array() };
-  const span = file.subarray(m.at, end);
-  const pieces =
-    m.kind === "repeat"
-      ? [file.subarray(0, end), span, file.subarray(end)]
-      : [file.subarray(0, m.at), middle[m.kind], file.subarray(end)];
-  return new Uint8Array(Buffer.concat(pieces));
+  if (m.kind === "remove") return join(file.subarray(0, m.at), file.subarray(end));
+  return join(file.subarray(0, end), file.subarray(m.at, end), file.subarray(end));
 };
