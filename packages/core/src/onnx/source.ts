@@ -80,9 +80,16 @@ export const urlSource = async (url: URL | string): Promise<ByteSource> => {
   };
 };
 
+export interface NodeFiles {
+  readonly fs: typeof import("node:fs");
+  readonly path: typeof import("node:path");
+}
+
 /** Node's file functions; product code reaches them only through this, so that browsers never load them. */
-export const nodeFiles = async () => ({ fs: await import("node:fs"), path: await import("node:path") });
-export type NodeFiles = Awaited<ReturnType<typeof nodeFiles>>;
+export const nodeFiles = async (): Promise<NodeFiles> => ({
+  fs: await import("node:fs"),
+  path: await import("node:path"),
+});
 
 /**
  * A source over a file in Node. The file is opened for each read, so nothing stays open; a file that was replaced or
