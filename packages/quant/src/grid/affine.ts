@@ -1,0 +1,64 @@
+import { nearest } from "./nearest.ts";
+
+/** Scale and zero point of a block. */
+export interface Affine {
+  readonly scale: number;
+  readonly zero: number;
+}
+
+/**
+ * Affine grid of a range, with 0 on a code:
+ *
+ *     lo = min(0, lo)   hi = max(0, hi)   scale = (hi - lo) / highest   zero = clamp(round(-lo / scale), 0, highest)
+ *
+ * `scale` is rounded to its storage type before the zero point is taken. Where hi = lo: scale 1, zero 0.
+ * Guarantee: |w - ŵ| <= scale / 2 for w inside [scale * -zero, scale * (highest - zero)].
+ */
+export const affineOf = (lo: number, hi: number, highest: number, round: (scale: number) => number): Affine => {
+  const low = Math.min(0, lo);
+  const high = Math.max(0, hi);
+  const scale = round((high - low) / highest);
+  if (!(scale > 0)) return { scale: 1, zero: 0 };
+  return { scale, zero: Math.min(highest, Math.max(0, nearest(-low / scale))) };
+};
+
+/** Affine grid of a range with a float zero point, so that lo falls on code 0: zero = -lo / scale. */
+export const looseAffineOf = (lo: number, hi: number, highest: number, round: (scale: number) => number): Affine => {
+  const scale = round((hi - lo) / highest);
+  if (scale > 0) return { scale, zero: Math.fround(-lo / scale) };
+  return lo === 0 ? { scale: 1, zero: 0 } : { scale: round(Math.abs(lo)), zero: lo > 0 ? -1 : 1 };
+};
+
+const squaredError = (w: Float32Array, start: number, end: number, highest: number, { scale, zero }: Affine) => {
+  let sum = 0;
+  for (let i = start; i < end; i++) {
+    const value = w[i]!;
+    let q = nearest(value / scale + zero);
+    if (q < 0) q = 0;
+    else if (q > highest) q = highest;
+    const difference = value - (q - zero) * scale;
+    sum += difference * difference;
+  }
+  return sum;
+};
+
+/** Parts of the range that the search keeps; 1 is tried first and wins ties. Source: SPEC Q-10. */
+const RATIOS = [1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
+
+/** The affine grid of [c lo, c hi], c in 1 .. 0.5, with the least squared error on w[start .. end]. */
+export const fittedAffine = (
+  w: Float32Array,
+  start: number,
+  end: number,
+  highest: number,
+  gridOf: (ratio: number) => Affine,
+): Affine => {
+  let best = gridOf(1);
+  let least = Number.POSITIVE_INFINITY;
+  for (const ratio of RATIOS) {
+    const grid = gridOf(ratio);
+    const error = squaredError(w, start, end, highest, grid);
+    if (error < least) [least, best] = [error, grid];
+  }
+  return best;
+};

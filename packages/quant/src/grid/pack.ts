@@ -1,0 +1,67 @@
+const BYTE = 8;
+
+/** Bytes of a row of `columns` codes that starts on a byte. */
+export const packedLength = (columns: number, bits: number): number => Math.ceil((columns * bits) / BYTE);
+
+/**
+ * Codes packed low bits first, every row on a byte boundary.
+ *
+ *     byte[row, j] = Σ_i code[row, j * 8 / bits + i] << (i * bits)
+ *
+ * @param codes  [rows, columns], 0 .. 2^bits - 1
+ * @param padded columns of a packed row; those past `columns`, and the bits that fill the last byte, hold `fill`
+ * @returns [rows, ceil(padded * bits / 8)]
+ */
+export const packRows = (
+  codes: Uint8Array,
+  rows: number,
+  columns: number,
+  bits: number,
+  { padded = columns, fill = 0 }: { padded?: number; fill?: number } = {},
+): Uint8Array => {
+  if (bits === BYTE && padded === columns) return codes;
+  const width = packedLength(padded, bits);
+  const perByte = BYTE / bits;
+  const packed = new Uint8Array(rows * width);
+  const fullBytes = Math.floor(columns / perByte);
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns;
+    const to = row * width;
+    if (bits === 4)
+      for (let j = 0; j < fullBytes; j++) packed[to + j] = codes[from + 2 * j]! | (codes[from + 2 * j + 1]! << bits);
+    else
+      for (let j = 0; j < fullBytes; j++) {
+        let byte = 0;
+        for (let i = 0; i < perByte; i++) byte |= codes[from + perByte * j + i]! << (i * bits);
+        packed[to + j] = byte;
+      }
+    for (let j = fullBytes; j < width; j++) {
+      let byte = 0;
+      for (let i = 0; i < perByte; i++) {
+        const column = perByte * j + i;
+        byte |= (column < columns ? codes[from + column]! : fill) << (i * bits);
+      }
+      packed[to + j] = byte;
+    }
+  }
+  return packed;
+};
+
+/** The opposite of `packRows`: [rows, columns] codes from rows of `padded` columns. */
+export const unpackRows = (
+  packed: Uint8Array,
+  rows: number,
+  columns: number,
+  bits: number,
+  { padded = columns }: { padded?: number } = {},
+): Uint8Array => {
+  const width = packedLength(padded, bits);
+  const codes = new Uint8Array(rows * columns);
+  const mask = 2 ** bits - 1;
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const bit = column * bits;
+      codes[row * columns + column] = (packed[row * width + Math.floor(bit / BYTE)]! >> (bit % BYTE)) & mask;
+    }
+  return codes;
+};

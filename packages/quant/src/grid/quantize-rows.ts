@@ -1,0 +1,88 @@
+import { type Affine, affineOf, fittedAffine, looseAffineOf } from "./affine.ts";
+import { type Grid, type GridOptions, highestOf, middleOf } from "./grid.ts";
+import { roundToHalf } from "./half.ts";
+import { nearest } from "./nearest.ts";
+import { extremeScale, fittedScale } from "./symmetric.ts";
+
+/** Codes of w[start .. end]: clamp(round(w / scale + zero), lowest, highest). */
+const encode = (
+  w: Float32Array,
+  start: number,
+  end: number,
+  { scale, zero }: Affine,
+  lowest: number,
+  highest: number,
+  codes: Uint8Array,
+) => {
+  const whole = Number.isInteger(zero);
+  for (let i = start; i < end; i++) {
+    // The zero point is added after rounding where it is whole, as halves round to even about 0 and not about it.
+    let q = whole ? nearest(w[i]! / scale) + zero : nearest(w[i]! / scale + zero);
+    if (q < lowest) q = lowest;
+    else if (q > highest) q = highest;
+    codes[i] = q;
+  }
+};
+
+/**
+ * A matrix on a grid by rounding to nearest, block by block along the rows.
+ *
+ *     code = clamp(round(w / scale) + zero, 0, 2^bits - 1)
+ *
+ * @param w [rows, columns], finite
+ * Scales are rounded to their storage type first. Guarantee (clip "none"): |w - ŵ| <= |scale| / 2 inside the grid's
+ * range; zero stays zero except with float zero points; quantizing the result again changes nothing on a full range.
+ */
+export const quantizeRows = (
+  w: Float32Array,
+  rows: number,
+  columns: number,
+  {
+    bits = 8,
+    blockSize = columns,
+    symmetric = true,
+    range = "full",
+    clip = "none",
+    scaleType = "float32",
+    zeroPoint = "integer",
+  }: GridOptions = {},
+): Grid => {
+  const blocks = Math.ceil(columns / blockSize);
+  const codes = new Uint8Array(rows * columns);
+  const scales = new Float32Array(rows * blocks);
+  const integer = zeroPoint === "integer";
+  const zeroPoints = symmetric ? undefined : integer ? new Uint8Array(rows * blocks) : new Float32Array(rows * blocks);
+  const round = scaleType === "float16" ? roundToHalf : Math.fround;
+  const middle = middleOf(bits);
+  const highest = highestOf(bits);
+  const lowest = symmetric && range === "narrow" ? 1 : 0;
+  const signed = { lowest: lowest - middle, highest: highest - middle };
+
+  const symmetricBlock = (start: number, end: number): Affine => {
+    const extreme = extremeScale(w, start, end, signed);
+    const scale = round(clip === "mse" ? fittedScale(w, start, end, signed, extreme) : extreme);
+    return { scale: scale === 0 ? 1 : scale, zero: middle };
+  };
+  const affineBlock = (start: number, end: number): Affine => {
+    let [lo, hi] = [w[start]!, w[start]!];
+    for (let i = start + 1; i < end; i++) {
+      const value = w[i]!;
+      if (value < lo) lo = value;
+      else if (value > hi) hi = value;
+    }
+    const make = integer ? affineOf : looseAffineOf;
+    const gridOf = (ratio: number) => make(lo * ratio, hi * ratio, highest, round);
+    return clip === "mse" ? fittedAffine(w, start, end, highest, gridOf) : gridOf(1);
+  };
+
+  for (let row = 0; row < rows; row++)
+    for (let block = 0; block < blocks; block++) {
+      const start = row * columns + block * blockSize;
+      const end = row * columns + Math.min(columns, (block + 1) * blockSize);
+      const affine = symmetric ? symmetricBlock(start, end) : affineBlock(start, end);
+      encode(w, start, end, affine, lowest, highest, codes);
+      scales[row * blocks + block] = affine.scale;
+      if (zeroPoints) zeroPoints[row * blocks + block] = affine.zero;
+    }
+  return { bits, rows, columns, blockSize, blocks, codes, scales, zeroPoints };
+};
