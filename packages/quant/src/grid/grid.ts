@@ -1,7 +1,10 @@
 /** How wide a code is. 7 keeps `u8 × s8` kernels that saturate at 16 bits exact, and is stored in 8. */
 export type GridBits = 8 | 7 | 4 | 2;
 
-/** The type that scales are stored in; codes are chosen for the scale as stored. */
+/**
+ * The type that scales are rounded to before codes are chosen for them. `float16` leaves those alone that float16 does
+ * not hold with all its bits, below 2^-14 and above 65504.
+ */
 export type ScaleType = "float32" | "float16";
 
 /** How the range of a block becomes a scale: its extreme as it is, or the least squared error of the weights. */

@@ -9,15 +9,16 @@ const encode = (
   w: Float32Array,
   start: number,
   end: number,
-  { scale, zero }: Affine,
+  scale: number,
+  zero: number,
   lowest: number,
   highest: number,
   codes: Uint8Array,
 ) => {
-  const whole = Number.isInteger(zero);
+  // Halves round to even about 0 where zero is whole, and not about it.
+  const [before, after] = Number.isInteger(zero) ? [0, zero] : [zero, 0];
   for (let i = start; i < end; i++) {
-    // The zero point is added after rounding where it is whole, as halves round to even about 0 and not about it.
-    let q = whole ? nearest(w[i]! / scale) + zero : nearest(w[i]! / scale + zero);
+    let q = nearest(w[i]! / scale + before) + after;
     if (q < lowest) q = lowest;
     else if (q > highest) q = highest;
     codes[i] = q;
@@ -58,10 +59,9 @@ export const quantizeRows = (
   const lowest = symmetric && range === "narrow" ? 1 : 0;
   const signed = { lowest: lowest - middle, highest: highest - middle };
 
-  const symmetricBlock = (start: number, end: number): Affine => {
+  const symmetricScale = (start: number, end: number): number => {
     const extreme = extremeScale(w, start, end, signed);
-    const scale = round(clip === "mse" ? fittedScale(w, start, end, signed, extreme) : extreme);
-    return { scale: scale === 0 ? 1 : scale, zero: middle };
+    return round(clip === "mse" ? fittedScale(w, start, end, signed, extreme) : extreme) || 1;
   };
   const affineBlock = (start: number, end: number): Affine => {
     let [lo, hi] = [w[start]!, w[start]!];
@@ -79,10 +79,15 @@ export const quantizeRows = (
     for (let block = 0; block < blocks; block++) {
       const start = row * columns + block * blockSize;
       const end = row * columns + Math.min(columns, (block + 1) * blockSize);
-      const affine = symmetric ? symmetricBlock(start, end) : affineBlock(start, end);
-      encode(w, start, end, affine, lowest, highest, codes);
-      scales[row * blocks + block] = affine.scale;
-      if (zeroPoints) zeroPoints[row * blocks + block] = affine.zero;
+      const at = row * blocks + block;
+      let zero = middle;
+      if (zeroPoints) {
+        const affine = affineBlock(start, end);
+        scales[at] = affine.scale;
+        zeroPoints[at] = affine.zero;
+        zero = affine.zero;
+      } else scales[at] = symmetricScale(start, end);
+      encode(w, start, end, scales[at]!, zero, lowest, highest, codes);
     }
   return { bits, rows, columns, blockSize, blocks, codes, scales, zeroPoints };
 };

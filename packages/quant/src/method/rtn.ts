@@ -1,0 +1,118 @@
+import { EspalierError, type Layer, type Node, type Pass, sizeOf, storedBytes } from "@espalier/core";
+import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
+import { rewrite } from "../export/rewrite.ts";
+import { type LayerFilter, layerFilter, type Selection, unselected } from "../select.ts";
+import { weightLayers } from "../weight-layers.ts";
+import { codebooks, type PieceOptions, piecesOf } from "./weight-pieces.ts";
+import { type PlanOptions, planOf, type WeightPlan } from "./weight-plan.ts";
+
+export interface RtnOptions extends Selection, PieceOptions, Partial<Omit<PlanOptions, "sensitive">> {
+  /** Layers that keep 8 bits where `bits` is lower: names, operator types, globs or a function. */
+  readonly sensitive?: "auto" | LayerFilter;
+}
+
+const NAME = "quant/rtn";
+/** Layers of at most so many weights, and of at most this share of the model's, are stored as float16. */
+const SMALL = 2048;
+const SMALL_SHARE = 1 / 1000;
+
+const checkAborted = (signal: AbortSignal | undefined) => {
+  if (signal?.aborted) throw new EspalierError("ABORTED", NAME, "stopped by the signal. Nothing was changed.");
+};
+
+/** A plan for every layer that gets one; the others are reported. @throws EspalierError `UNSUPPORTED`, all at once */
+const plansOf = (
+  all: readonly Layer[],
+  options: PlanOptions,
+  selection: Selection,
+  report: (layer: Layer, reason: string) => void,
+) => {
+  const reasonOf = unselected(selection);
+  const plans = new Map<Layer, WeightPlan>();
+  const refused: string[] = [];
+  for (const layer of all) {
+    const reason = reasonOf(layer);
+    const plan = reason === undefined ? planOf(layer, options) : { reason };
+    if ("form" in plan) plans.set(layer, plan);
+    else if (plan.refused) refused.push(`layer "${layer.name}": ${plan.reason}.`);
+    else report(layer, plan.reason);
+  }
+  if (refused.length > 0)
+    throw new EspalierError(
+      "UNSUPPORTED",
+      NAME,
+      `${refused.join(" ")} Choose another form or block, form: "auto", or skip these layers.`,
+    );
+  return plans;
+};
+
+/**
+ * Weights-only quantization by rounding to nearest: no data, activations stay float.
+ *
+ *     w ≈ (code - zero) * scale      one scale a channel, block or row
+ *
+ * The form of each layer is chosen for the target: what a runtime decodes fast (`MatMulNBits`,
+ * `GatherBlockQuantized`), or plain operators that onnxruntime folds when it loads the model. Layers that are left
+ * alone are reported with the reason. Source: arXiv:2103.13630, sections III.B to III.F; blocks as in FORMATS 2.4.
+ */
+export const rtn = ({
+  bits = 8,
+  blockSize = "auto",
+  symmetric = true,
+  zeroPoint = "integer",
+  form = "auto",
+  embeddings = "auto",
+  target = "node",
+  portable = false,
+  sensitive = "auto",
+  float16Below,
+  skip,
+  only,
+  ...grids
+}: RtnOptions = {}): Pass => ({
+  name: NAME,
+  stage: "quantize",
+  async apply(model, ctx) {
+    const all = weightLayers(model);
+    const weights = all.reduce((sum, layer) => sum + sizeOf(layer.weight.tensor.dims), 0);
+    const options: PlanOptions = {
+      bits,
+      blockSize,
+      symmetric,
+      zeroPoint,
+      form,
+      embeddings,
+      target,
+      portable,
+      sensitive: sensitive === "auto" ? sensitive : layerFilter(sensitive),
+      float16Below: float16Below ?? Math.min(SMALL, weights * SMALL_SHARE),
+    };
+    const skipped = (layer: Layer, reason: string) =>
+      ctx.report({ pass: NAME, layer: layer.name, action: "skipped", reason });
+    const plans = plansOf(all, options, { skip, only }, skipped);
+    const fresh = freshNames(model);
+    const book = codebooks(fresh);
+    const values = new Map<string, Piece>();
+    const nodes = new Map<Node, Piece>();
+    const sweep = new Set<string>();
+    let done = 0;
+    ctx.progress({ kind: "start", task: NAME, total: plans.size });
+    for (const [layer, plan] of plans) {
+      checkAborted(ctx.signal);
+      const pieces = await piecesOf(layer, plan, grids, options, fresh, book);
+      const bytesBefore = storedBytes(layer.weight.tensor);
+      const bytesAfter = pieceBytes((pieces.value ?? pieces.shared)!);
+      ctx.progress({ kind: "step", task: NAME, done: ++done, total: plans.size, note: layer.name });
+      if (bytesAfter >= bytesBefore) {
+        skipped(layer, `would take ${bytesAfter} bytes for ${bytesBefore}`);
+        continue;
+      }
+      if (pieces.value) values.set(layer.weight.name, pieces.value);
+      for (const [node, piece] of pieces.nodes ?? []) nodes.set(node, piece);
+      sweep.add(layer.weight.name);
+      ctx.report({ pass: NAME, layer: layer.name, action: "changed", form: pieces.form, bytesBefore, bytesAfter });
+    }
+    ctx.progress({ kind: "end", task: NAME });
+    return rewrite(model, { values, nodes, sweep });
+  },
+});

@@ -1,0 +1,68 @@
+import { attrs, type Layer, sizeOf } from "@espalier/core";
+import { channelViewOf } from "../export/channel-view.ts";
+import type { WeightForm } from "../support.ts";
+
+const BYTE = 8;
+/** Smallest block of com.microsoft MatMulNBits. */
+const SMALLEST_BLOCK = 16;
+
+/** [rows, columns] of a layer's weight; blocks run along the columns. */
+export const rowsOf = (layer: Layer): readonly [number, number] => {
+  const view = channelViewOf(layer)!;
+  return [view.channels, view.outer * view.inner];
+};
+
+/** Why a weight cannot be quantized in any form. */
+export const unfit = (layer: Layer): string | undefined => {
+  const { type, dims } = layer.weight.tensor;
+  if (type !== "float32" && type !== "float16") return `its weights are ${type}`;
+  if (dims.length < 2 || sizeOf(dims) === 0) return "its weight is no matrix";
+  return channelViewOf(layer) ? undefined : "its output channels lie on no axis of their own";
+};
+
+/**
+ * Why `MatMulNBits` cannot stand for a layer, or undefined where it can.
+ *
+ * @param floatZero8 8 bits with float zero points: onnxruntime-node 1.30 loads it and fails when it runs
+ */
+export const noMatMulNBits = (layer: Layer, blockSize: number, floatZero8: boolean): string | undefined => {
+  if (floatZero8) return "onnxruntime runs MatMulNBits with float zero points at 4 and 2 bits only";
+  if (layer.kind !== "linear" || layer.weight.tensor.dims.length !== 2)
+    return "MatMulNBits takes the matrix of a linear layer";
+  for (const { node, index } of layer.uses) {
+    if (node.domain !== "" || (node.opType !== "MatMul" && node.opType !== "Gemm") || index !== 1)
+      return `MatMulNBits stands for x·W in MatMul and Gemm, not for input ${index} of ${node.opType}`;
+    if (node.opType === "Gemm" && attrs.intOf(node, "transA", 0) !== 0) return "MatMulNBits has no transposed input";
+    if (attrs.floatOf(node, "alpha", 1) !== 1 || attrs.floatOf(node, "beta", 1) !== 1)
+      return "MatMulNBits has no alpha and beta";
+  }
+  if (!Number.isInteger(Math.log2(blockSize)) || blockSize < SMALLEST_BLOCK)
+    return `MatMulNBits takes blocks of a power of two of at least ${SMALLEST_BLOCK}, not ${blockSize}`;
+  return undefined;
+};
+
+/** Why rows of a table cannot be decoded as they are gathered, or undefined where they can. */
+export const noRowForm = (layer: Layer, form: WeightForm, bits: number, symmetric: boolean): string | undefined => {
+  const fits = ({ opType, attributes }: Layer["node"]) =>
+    opType === "Gather" && Number(attributes.get("axis")?.value ?? 0) === 0;
+  if (layer.kind !== "embedding" || !layer.uses.every(({ node }) => fits(node)))
+    return `${form} stands for Gather on axis 0`;
+  if (layer.weight.tensor.dims.length !== 2) return `${form} takes a matrix`;
+  if (form === "gatherRows" && (bits !== BYTE || !symmetric)) return "gatherRows has 8 bits, symmetric";
+  const [, width] = rowsOf(layer);
+  return (width * bits) % BYTE === 0 ? undefined : `${width} codes of ${bits} bits do not fill whole bytes`;
+};
+
+/** Why `DequantizeLinear` cannot decode a layer, or undefined where it can. */
+export const noDequantizeLinear = (layer: Layer, bits: number, blockSize: number): string | undefined => {
+  const [, columns] = rowsOf(layer);
+  const { dims } = layer.weight.tensor;
+  if (bits === 2) return "onnxruntime has no DequantizeLinear of 2 bits";
+  if (layer.kind === "recurrent" || (layer.node.opType === "ConvTranspose" && layer.groups > 1))
+    return "its output channels lie on two axes, and DequantizeLinear has one";
+  if (blockSize >= columns) return undefined;
+  if (columns % blockSize !== 0)
+    return `has ${columns} input columns, which blockSize ${blockSize} does not divide, and DequantizeLinear holds no short last block`;
+  const pointwise = layer.node.opType === "Conv" && dims.slice(2).every((dim) => dim === 1);
+  return dims.length === 2 || pointwise ? undefined : "blocks of DequantizeLinear run along one axis";
+};
