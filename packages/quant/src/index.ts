@@ -2,6 +2,7 @@ export { balanceRows, kurtosis } from "./grid/balance.ts";
 export { type Clip, dequantizeRows, type Grid, type GridBits, type GridOptions, type ScaleType } from "./grid/grid.ts";
 export { packRows, unpackRows } from "./grid/pack.ts";
 export { quantizeRows } from "./grid/quantize-rows.ts";
+export { type Float16Options, float16 } from "./method/float16.ts";
 export { type RtnOptions, rtn } from "./method/rtn.ts";
 export type { LayerFilter, Selection } from "./select.ts";
 export type { Target, WeightForm } from "./support.ts";

@@ -9,22 +9,34 @@ const SPLIT = 2 ** 42 + 1;
 const word = new Uint32Array(1);
 const single = new Float32Array(word.buffer);
 
+/** 65520, halfway to the next float16 after the largest, as float32 bits. */
+const OVERFLOW = 0x477ff000;
+/** 2^-14 and 0.5 as float32 bits. */
+const SMALLEST_NORMAL = 0x38800000;
+const HALF_ONE = 0x3f000000;
+const INFINITY_BITS = 0x7f800000;
+/** What takes an exponent of bias 127 to one of bias 15. */
+const REBIAS = 0x38000000;
+
+/** float16 bits of a float32's bits, halves to even; beyond the largest finite, infinity; NaN stays NaN. */
+const halfOfBits = (bits: number): number => {
+  const sign = (bits >>> 16) & 0x8000;
+  const size = bits & 0x7fffffff;
+  if (size >= OVERFLOW) return sign | (size > INFINITY_BITS ? 0x7e00 : 0x7c00);
+  if (size < SMALLEST_NORMAL) {
+    // Multiples of 2^-24: adding 0.5, whose last bit in float32 is 2^-24, rounds to them.
+    word[0] = size;
+    single[0] = single[0]! + 0.5;
+    return sign | (word[0]! - HALF_ONE);
+  }
+  // 13 bits are dropped, halves to even.
+  return sign | ((size - REBIAS + 0xfff + ((size >>> 13) & 1)) >>> 13);
+};
+
 /** Bits of the float16 nearest to x, halves to even; beyond the largest finite, infinity; NaN stays NaN. */
 export const halfBits = (x: number): number => {
   single[0] = x;
-  const bits = word[0]!;
-  const sign = (bits >>> 16) & 0x8000;
-  const size = bits & 0x7fffffff;
-  if (size > 0x7f800000) return sign | 0x7e00;
-  // 65520 is halfway to the next float16 after the largest.
-  if (size >= 0x477ff000) return sign | 0x7c00;
-  // Below 2^-14: multiples of 2^-24, which adding 0.5 (last bit 2^-24 in float32) rounds to.
-  if (size < 0x38800000) {
-    single[0] = Math.abs(x) + 0.5;
-    return sign | (word[0]! - 0x3f000000);
-  }
-  // Exponent bias 127 -> 15, and 13 bits dropped with halves to even.
-  return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
+  return halfOfBits(word[0]!);
 };
 
 /** Value of a float16's bits. */
@@ -49,9 +61,10 @@ export const roundToHalf = (x: number): number => {
 };
 
 /** float16 bits of an array of floats. */
-export const toHalf = (values: ArrayLike<number>): Uint16Array => {
+export const toHalf = (values: Float32Array): Uint16Array => {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < out.length; i++) out[i] = halfBits(values[i]!);
+  for (let i = 0; i < out.length; i++) out[i] = halfOfBits(bits[i]!);
   return out;
 };
 

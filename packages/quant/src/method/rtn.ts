@@ -3,12 +3,15 @@ import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { type LayerFilter, layerFilter, type Selection, unselected } from "../select.ts";
 import { weightLayers } from "../weight-layers.ts";
+import { halfConstants } from "./half-constants.ts";
 import { codebooks, type PieceOptions, piecesOf } from "./weight-pieces.ts";
 import { type PlanOptions, planOf, type WeightPlan } from "./weight-plan.ts";
 
 export interface RtnOptions extends Selection, PieceOptions, Partial<Omit<PlanOptions, "sensitive">> {
   /** Layers that keep 8 bits where `bits` is lower: names, operator types, globs or a function. */
   readonly sensitive?: "auto" | LayerFilter;
+  /** How biases, norms and other float32 constants are stored; float16 is cast back, which onnxruntime folds. */
+  readonly rest?: "float32" | "float16";
 }
 
 const NAME = "quant/rtn";
@@ -66,6 +69,7 @@ export const rtn = ({
   portable = false,
   sensitive = "auto",
   float16Below,
+  rest = "float32",
   skip,
   only,
   ...grids
@@ -113,6 +117,11 @@ export const rtn = ({
       ctx.report({ pass: NAME, layer: layer.name, action: "changed", form: pieces.form, bytesBefore, bytesAfter });
     }
     ctx.progress({ kind: "end", task: NAME });
+    if (rest === "float16") {
+      const named = new Set(all.map((layer) => layer.weight.name));
+      for (const [name, piece] of await halfConstants(model, fresh, (constant) => !named.has(constant.name)))
+        values.set(name, piece);
+    }
     return rewrite(model, { values, nodes, sweep });
   },
 });
