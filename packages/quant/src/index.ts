@@ -4,5 +4,15 @@ export { packRows, unpackRows } from "./grid/pack.ts";
 export { quantizeRows } from "./grid/quantize-rows.ts";
 export { type Float16Options, float16 } from "./method/float16.ts";
 export { type RtnOptions, rtn } from "./method/rtn.ts";
+export { planBytes, type Scheme, schemesFor } from "./schemes.ts";
 export type { LayerFilter, Selection } from "./select.ts";
-export type { Target, WeightForm } from "./support.ts";
+export {
+  type Runtime,
+  type SchemeForm,
+  type Speed,
+  type Support,
+  support,
+  supportOf,
+  type Target,
+  type WeightForm,
+} from "./support.ts";

@@ -1,3 +1,5 @@
+import type { LayerKind } from "@espalier/core";
+
 /** Where a compressed model is to run. `size`: only bytes count. */
 export type Target = "node" | "web" | "webgpu" | "size";
 
@@ -15,3 +17,156 @@ export type WeightForm =
   | "GatherBlockQuantized"
   /** Gather of int8 rows and of their scales, then Cast and Mul. */
   | "gatherRows";
+
+/**
+ * What a runtime makes of a form, against float32: `fast` is quicker, `same` runs at float's speed, `slow` runs and is
+ * slower, `unsupported` does not load or fails.
+ */
+export type Speed = "fast" | "same" | "slow" | "unsupported";
+export type Runtime = "node" | "web" | "webgpu";
+
+/** The whole choice that a row of the table is about: a form of weights, or weights and activations in int8. */
+export type SchemeForm = WeightForm | "dynamicInt8" | "staticInt8";
+
+export interface Support {
+  readonly form: SchemeForm;
+  readonly bits: readonly number[];
+  readonly kinds: readonly LayerKind[];
+  /** onnxruntime-node on the processor. */
+  readonly node: Speed;
+  /** onnxruntime-web, wasm. */
+  readonly web: Speed;
+  /** onnxruntime-web, WebGPU. */
+  readonly webgpu: Speed;
+  readonly note?: string;
+}
+
+const anyKind = ["linear", "conv", "embedding", "recurrent"] as const;
+
+/**
+ * Which forms each runtime runs, and how fast. onnxruntime 1.30; ratios are of whole models against float32, one
+ * thread, x64 with VNNI; what is said of WebGPU was read in its source and not run.
+ */
+export const support: readonly Support[] = [
+  {
+    form: "decode",
+    bits: [8, 7, 4, 2],
+    kinds: anyKind,
+    node: "same",
+    web: "same",
+    webgpu: "same",
+    note: "Decoded once, at load: float's speed and float's memory. 0.98 to 1.02 × float in node and web.",
+  },
+  {
+    form: "float16",
+    bits: [16],
+    kinds: anyKind,
+    node: "same",
+    web: "same",
+    webgpu: "same",
+    note: "Stored only; decoded at load. 1.01 × float in node.",
+  },
+  {
+    form: "MatMulNBits",
+    bits: [4],
+    kinds: ["linear"],
+    node: "same",
+    web: "slow",
+    webgpu: "fast",
+    note: "MiniLM in node 1.08 × float, 0.95 × with accuracyLevel 4 (int8 activations); web decodes on every call, 1.6 ×. WebGPU's quickest path wants block 32 and accuracyLevel 4.",
+  },
+  {
+    form: "MatMulNBits",
+    bits: [8],
+    kinds: ["linear"],
+    node: "slow",
+    web: "slow",
+    webgpu: "fast",
+    note: "MiniLM in node 2.0 × float, 0.70 × with accuracyLevel 4; the default build of onnxruntime-web refuses 8 bits on WebGPU, its /webgpu build runs them.",
+  },
+  {
+    form: "MatMulNBits",
+    bits: [2],
+    kinds: ["linear"],
+    node: "slow",
+    web: "slow",
+    webgpu: "fast",
+  },
+  {
+    form: "DequantizeLinear",
+    bits: [8, 4],
+    kinds: ["linear"],
+    node: "fast",
+    web: "slow",
+    webgpu: "slow",
+    note: "onnxruntime-node fuses blocks into MatMulNBits with int8 activations, so that node and web give different numbers. 4 bits and blocks from opset 21; the default build of onnxruntime-web has no 4 bits on WebGPU.",
+  },
+  {
+    form: "DequantizeLinear",
+    bits: [8, 4],
+    kinds: ["conv"],
+    node: "slow",
+    web: "slow",
+    webgpu: "slow",
+    note: "Runs on every call: 1.46 × float in node, 1.17 × in web.",
+  },
+  {
+    form: "GatherBlockQuantized",
+    bits: [8, 4],
+    kinds: ["embedding"],
+    node: "same",
+    web: "same",
+    webgpu: "same",
+    note: "Only the rows that are asked for are decoded. The default build of onnxruntime-web takes no uint8 tables on WebGPU and runs the node on the processor.",
+  },
+  { form: "GatherBlockQuantized", bits: [2], kinds: ["embedding"], node: "same", web: "same", webgpu: "unsupported" },
+  {
+    form: "gatherRows",
+    bits: [8],
+    kinds: ["embedding"],
+    node: "same",
+    web: "same",
+    webgpu: "same",
+    note: "Standard operators only.",
+  },
+  {
+    form: "dynamicInt8",
+    bits: [8],
+    kinds: ["linear"],
+    node: "fast",
+    web: "fast",
+    webgpu: "slow",
+    note: "MiniLM 0.43 × float in node; in web 0.6 × from 32 rows on, slower than float for one row. WebGPU has no kernel and goes back to the processor.",
+  },
+  {
+    form: "dynamicInt8",
+    bits: [8],
+    kinds: ["conv"],
+    node: "slow",
+    web: "slow",
+    webgpu: "slow",
+    note: "1.2 × float in node with uint8 weights, 4 to 6 × with int8.",
+  },
+  {
+    form: "dynamicInt8",
+    bits: [8],
+    kinds: ["recurrent"],
+    node: "fast",
+    web: "same",
+    webgpu: "unsupported",
+    note: "DynamicQuantizeLSTM; LSTM only.",
+  },
+  {
+    form: "staticInt8",
+    bits: [8],
+    kinds: ["linear", "conv"],
+    node: "fast",
+    web: "slow",
+    webgpu: "slow",
+    note: "Needs calibration. uint8 activations: 0.70 to 0.75 × float in node on the OCR models; int8 activations are slower than float.",
+  },
+];
+
+/** The row of a form for a kind of layer. */
+export const supportOf = (form: SchemeForm, bits: number, kind: LayerKind): Support | undefined =>
+  support.find((row) => row.form === form && row.bits.includes(bits) && row.kinds.includes(kind));
