@@ -55,6 +55,7 @@ describe("schemesFor", () => {
       "float16",
     ]);
     expect(namesOf("depthwise")).toEqual([
+      "DequantizeLinear int4",
       "decode int8",
       "DequantizeLinear int8",
       "dynamicInt8",
