@@ -10,3 +10,6 @@ export { hasExternalData, onnxBytes, streamOnnx, writeOnnx } from "./onnx/write.
 export * from "./pass.ts";
 export type * from "./run/ort.ts";
 export * from "./tensor.ts";
+export { type Draft, edit } from "./edit/edit.ts";
+export type { GraphDraft } from "./edit/graph-draft.ts";
+export * from "./graph.ts";
