@@ -1,6 +1,9 @@
 export * as attrs from "./attrs.ts";
 export { makeNode } from "./attrs.ts";
+export { type Draft, edit } from "./edit/edit.ts";
+export type { GraphDraft } from "./edit/graph-draft.ts";
 export * from "./errors.ts";
+export * from "./graph.ts";
 export type * from "./layers.ts";
 export type * from "./model.ts";
 export { type ModelInput, type OpenOptions, openModel } from "./onnx/open.ts";
@@ -10,6 +13,4 @@ export { hasExternalData, onnxBytes, streamOnnx, writeOnnx } from "./onnx/write.
 export * from "./pass.ts";
 export type * from "./run/ort.ts";
 export * from "./tensor.ts";
-export { type Draft, edit } from "./edit/edit.ts";
-export type { GraphDraft } from "./edit/graph-draft.ts";
-export * from "./graph.ts";
+export { upgradeOpset } from "./upgrade/upgrade-opset.ts";
