@@ -3,6 +3,7 @@ export { makeNode } from "./attrs.ts";
 export { type Draft, edit } from "./edit/edit.ts";
 export type { GraphDraft } from "./edit/graph-draft.ts";
 export * from "./errors.ts";
+export { type FoldOptions, fold } from "./fold/fold.ts";
 export * from "./graph.ts";
 export type * from "./layers.ts";
 export type * from "./model.ts";

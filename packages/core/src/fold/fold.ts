@@ -1,0 +1,142 @@
+import { allNames, readsOf, type Scope, uniqueName, walkGraphs } from "../graph.ts";
+import type { Attribute, Graph, Model, Node } from "../model.ts";
+import type { Tensor } from "../tensor.ts";
+import { valueTypes } from "../upgrade/value-types.ts";
+import { absorbAffine } from "./absorb.ts";
+import type { FoldGraph } from "./fold-graph.ts";
+import { equalWeights } from "./merge-weights.ts";
+import { mergeProducts } from "./products.ts";
+import { renameReads, simplify } from "./simplify.ts";
+
+export interface FoldOptions {
+  /** Weights that are equal bit for bit are stored once. Default false. */
+  readonly mergeDuplicates?: boolean;
+}
+
+/** The first IR version whose weights need not be inputs of the graph. */
+const WEIGHTS_APART = 4;
+
+interface State {
+  readonly model: Model;
+  readonly options: Required<FoldOptions>;
+  readonly names: Set<string>;
+  readonly scopes: Map<Graph, Scope>;
+  readonly types: ReturnType<typeof valueTypes>;
+}
+
+type Lookup = (name: string) => Tensor | undefined;
+
+const openFold = (source: Graph, outer: Lookup, { model, names }: State): FoldGraph => {
+  const weights = new Map(source.weights);
+  // From IR 4 on, an initializer that is an input is only its default.
+  const inputs = new Set(source.inputs.map((info) => info.name));
+  const replaceable = new Set(model.irVersion >= WEIGHTS_APART ? inputs : []);
+  const local = new Set([...inputs, ...source.nodes.flatMap((node) => node.outputs)]);
+  return {
+    source,
+    nodes: [...source.nodes],
+    weights,
+    outputs: new Set(source.outputs.map((info) => info.name)),
+    constant: (name) => {
+      if (replaceable.has(name)) return undefined;
+      return weights.get(name) ?? (local.has(name) ? undefined : outer(name));
+    },
+    fresh: (hint) => uniqueName(hint, names),
+  };
+};
+
+const foldSubgraphs = async (node: Node, lookup: Lookup, state: State): Promise<Node> => {
+  const attributes = new Map<string, Attribute>();
+  let changed = false;
+  const fold = async (graph: Graph) => {
+    const next = await foldGraph(graph, lookup, state);
+    changed ||= next !== graph;
+    return next;
+  };
+  for (const [name, a] of node.attributes) {
+    if (a.kind === "graph") attributes.set(name, { ...a, value: await fold(a.value) });
+    else if (a.kind === "graphs") {
+      const graphs: Graph[] = [];
+      for (const graph of a.value) graphs.push(await fold(graph));
+      attributes.set(name, { ...a, value: graphs });
+    } else attributes.set(name, a);
+  }
+  return changed ? { ...node, attributes } : node;
+};
+
+/** Removes nodes and weights that nothing reads, and what was said about values that are gone. */
+const sweep = (graph: FoldGraph): Graph => {
+  const read = new Set(graph.outputs);
+  const kept: Node[] = [];
+  for (const node of [...graph.nodes].reverse()) {
+    if (!node.outputs.some((output) => read.has(output))) continue;
+    kept.push(node);
+    for (const name of readsOf(node)) read.add(name);
+  }
+  const { source } = graph;
+  const weights = new Map([...graph.weights].filter(([name]) => read.has(name)));
+  const made = new Set(kept.flatMap((node) => node.outputs));
+  const swept = (name: string) => source.weights.has(name) && !weights.has(name);
+  return {
+    ...source,
+    nodes: kept.reverse(),
+    weights,
+    inputs: source.inputs.filter((info) => !swept(info.name)),
+    values: source.values.filter((info) => made.has(info.name)),
+    sparseWeights: source.sparseWeights.filter((weight) => read.has(weight.name)),
+  };
+};
+
+const isSame = (a: Graph, b: Graph) =>
+  a.nodes.length === b.nodes.length &&
+  a.nodes.every((node, i) => node === b.nodes[i]) &&
+  a.weights.size === b.weights.size &&
+  [...a.weights].every(([name, weight]) => b.weights.get(name) === weight);
+
+async function foldGraph(source: Graph, outer: Lookup, state: State): Promise<Graph> {
+  const scope = state.scopes.get(source);
+  const graph = openFold(source, outer, state);
+  const moved = (from: Graph, to: Graph) => {
+    const known = state.scopes.get(from);
+    if (known) state.scopes.set(to, known);
+  };
+  await simplify(graph, {
+    opset: state.model.opsets.get("") ?? 0,
+    typeOf: (value) => scope && state.types.elementType(scope, value),
+    moved,
+  });
+  const nodes: Node[] = [];
+  for (const node of graph.nodes) nodes.push(await foldSubgraphs(node, graph.constant, state));
+  graph.nodes = nodes;
+  await absorbAffine(graph, (value) => scope && state.types.rank(scope, value));
+  await mergeProducts(graph);
+  if (state.options.mergeDuplicates) {
+    const kept = new Set([...graph.outputs, ...source.inputs.map((info) => info.name)]);
+    const names = await equalWeights(graph, kept);
+    graph.nodes = graph.nodes.map((node) => renameReads(node, names, moved));
+  }
+  const folded = sweep(graph);
+  return isSame(source, folded) ? source : folded;
+}
+
+/**
+ * The same computation with everything done beforehand that does not depend on the input: `Constant` nodes become
+ * initializers under their names; Identity, Dropout in inference and Cast to the type that is there go; arithmetic
+ * on small constants (shapes, scalars) is computed; BatchNormalization, and sums and products with constants for
+ * each channel, go into the Conv, ConvTranspose, Gemm or MatMul before them. Names of inputs and outputs stay.
+ *
+ * Arithmetic is in float64 and rounded once: outputs change by less than 1e-5 of their largest value. Functions of
+ * the model are left alone. The same model when there is nothing to fold.
+ */
+export const fold = async (model: Model, { mergeDuplicates = false }: FoldOptions = {}): Promise<Model> => {
+  const state: State = {
+    model,
+    options: { mergeDuplicates },
+    names: allNames(model),
+    scopes: new Map([...walkGraphs(model)].map((scope) => [scope.graph, scope])),
+    types: valueTypes(),
+  };
+  const graph = await foldGraph(model.graph, () => undefined, state);
+  if (graph === model.graph) return model;
+  return { ...model, graph, irVersion: Math.max(model.irVersion, WEIGHTS_APART) };
+};

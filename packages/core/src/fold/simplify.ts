@@ -1,0 +1,114 @@
+import { intOf } from "../attrs.ts";
+import { constantValue, readsOf } from "../graph.ts";
+import type { Attribute, Graph, Node } from "../model.ts";
+import { type DataType, dataTypeOfCode, readData } from "../tensor.ts";
+import { evaluate, isComputed } from "./evaluate.ts";
+import type { FoldGraph } from "./fold-graph.ts";
+
+const renameGraph = (
+  graph: Graph,
+  names: ReadonlyMap<string, string>,
+  moved: (from: Graph, to: Graph) => void,
+): Graph => {
+  const next: Graph = {
+    ...graph,
+    nodes: graph.nodes.map((node) => renameReads(node, names, moved)),
+    outputs: graph.outputs.map((info) => ({ ...info, name: names.get(info.name) ?? info.name })),
+  };
+  moved(graph, next);
+  return next;
+};
+
+/** The node with other names for what it reads, in its subgraphs too. */
+export const renameReads = (
+  node: Node,
+  names: ReadonlyMap<string, string>,
+  moved: (from: Graph, to: Graph) => void,
+): Node => {
+  if (names.size === 0 || ![...readsOf(node)].some((name) => names.has(name))) return node;
+  const attributes = new Map<string, Attribute>();
+  for (const [name, a] of node.attributes) {
+    if (a.kind === "graph") attributes.set(name, { ...a, value: renameGraph(a.value, names, moved) });
+    else if (a.kind === "graphs") {
+      attributes.set(name, { ...a, value: a.value.map((graph) => renameGraph(graph, names, moved)) });
+    } else attributes.set(name, a);
+  }
+  return { ...node, attributes, inputs: node.inputs.map((name) => names.get(name) ?? name) };
+};
+
+/** The oldest opset whose Dropout only drops when it is told to train. */
+const INFERENCE_DROPOUT = 7;
+
+export interface SimplifyOptions {
+  readonly opset: number;
+  typeOf(value: string): DataType | undefined;
+  moved(from: Graph, to: Graph): void;
+}
+
+/** True when the first output is the first input. */
+const passesOn = async (node: Node, graph: FoldGraph, read: ReadonlySet<string>, options: SimplifyOptions) => {
+  if (node.opType === "Identity") return true;
+  if (node.opType === "Cast") {
+    const to = dataTypeOfCode(intOf(node, "to", 0));
+    return to !== undefined && options.typeOf(node.inputs[0]) === to;
+  }
+  if (node.opType !== "Dropout" || options.opset < INFERENCE_DROPOUT) return false;
+  const [, mask = ""] = node.outputs;
+  if (mask !== "" && read.has(mask)) return false;
+  const training = node.inputs[2] ?? "";
+  if (training === "") return true;
+  const flag = graph.constant(training);
+  return flag?.type === "bool" && ((await readData(flag)) as Uint8Array)[0] === 0;
+};
+
+const makes = (graph: FoldGraph, value: string) => graph.nodes.some((node) => node.outputs.includes(value));
+
+/**
+ * Weights in `Constant` nodes become initializers; Identity, Dropout in inference and Cast to the type that is
+ * there go; small arithmetic on constants is computed. Graph outputs keep their names.
+ */
+export const simplify = async (graph: FoldGraph, options: SimplifyOptions): Promise<void> => {
+  const names = new Map<string, string>();
+  const kept: Node[] = [];
+  const read = new Set([...graph.outputs, ...graph.nodes.flatMap((node) => [...readsOf(node)])]);
+  for (const original of graph.nodes) {
+    const node = renameReads(original, names, options.moved);
+    const [output] = node.outputs;
+    const standard = node.domain === "";
+    const isOutput = graph.outputs.has(output);
+    if (standard && !isOutput && node.opType === "Constant") {
+      const value = constantValue(node);
+      if (value) graph.weights.set(output, value);
+      else kept.push(node);
+    } else if (standard && !isOutput && (await passesOn(node, graph, read, options))) {
+      names.set(output, node.inputs[0]);
+    } else if (standard && !isOutput && isComputed(node)) {
+      const inputs = node.inputs.map((name) => (name === "" ? undefined : graph.constant(name)));
+      const known = node.inputs.every((name, i) => name === "" || inputs[i] !== undefined);
+      const value = known ? evaluate(node, inputs) : undefined;
+      if (value) graph.weights.set(output, value);
+      else kept.push(node);
+    } else kept.push(node);
+  }
+  graph.nodes = kept;
+  await passOutputsOn(graph, read, options);
+};
+
+/** A node that passes its input on to a graph output goes when the input can take the output's name. */
+const passOutputsOn = async (graph: FoldGraph, read: ReadonlySet<string>, options: SimplifyOptions): Promise<void> => {
+  for (const node of graph.nodes) {
+    const [output] = node.outputs;
+    const [input] = node.inputs;
+    if (node.domain !== "" || !graph.outputs.has(output) || graph.outputs.has(input)) continue;
+    if (!(await passesOn(node, graph, read, options)) || !makes(graph, input)) continue;
+    const names = new Map([[input, output]]);
+    graph.nodes = graph.nodes
+      .filter((other) => other !== node)
+      .map((other) => {
+        const renamed = renameReads(other, names, options.moved);
+        if (!renamed.outputs.includes(input)) return renamed;
+        return { ...renamed, outputs: renamed.outputs.map((name) => names.get(name) ?? name) };
+      });
+    return passOutputsOn(graph, read, options);
+  }
+};
