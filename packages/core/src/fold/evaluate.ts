@@ -13,7 +13,7 @@ import {
 import { arithmetic } from "./arithmetic.ts";
 
 /** Largest constants that are computed with: shapes, indices, scalars, channels. */
-const MAX_ELEMENTS = 4096;
+export const MAX_ELEMENTS = 4096;
 
 /** A node whose inputs are all constants; undefined inputs are left out. */
 type Evaluate = (node: Node, inputs: readonly (Tensor | undefined)[]) => Tensor | undefined;

@@ -5,6 +5,7 @@ import { realModels } from "../../test/real-models.ts";
 import { expectSameOutputs, tinyModel } from "../../test/run-model.ts";
 import { float, floats, graphAttr, int, ints, makeNode, tensorAttr } from "../attrs.ts";
 import type { Graph, Model, Node } from "../model.ts";
+import { openModel } from "../onnx/open.ts";
 import { readOnnx } from "../onnx/read.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { fold } from "./fold.ts";
@@ -253,6 +254,13 @@ const residualNetwork = (): Model => {
 };
 
 describe("fold", () => {
+  it("reads what it needs of a model that is opened from a Blob", async () => {
+    const bytes = new Uint8Array(readFileSync(realModels.classifier));
+    const folded = await fold(await openModel(new Blob([bytes])));
+    expect(folded.graph.nodes.length).toBe(nodesAfter.classifier);
+    await expectSameOutputs(readOnnx(bytes), folded, realFeeds.classifier, BOUND);
+  });
+
   it("leaves no BatchNormalization in a residual network, whose outputs stay within 1e-5", async () => {
     const model = residualNetwork();
     const folded = await fold(model);

@@ -1,8 +1,8 @@
 import { intOf } from "../attrs.ts";
 import { constantValue, readsOf } from "../graph.ts";
 import type { Attribute, Graph, Node } from "../model.ts";
-import { type DataType, dataTypeOfCode, readData } from "../tensor.ts";
-import { evaluate, isComputed } from "./evaluate.ts";
+import { type DataType, dataTypeOfCode, isLazy, readData, sizeOf, type Tensor } from "../tensor.ts";
+import { evaluate, isComputed, MAX_ELEMENTS } from "./evaluate.ts";
 import type { FoldGraph } from "./fold-graph.ts";
 
 const renameGraph = (
@@ -61,6 +61,10 @@ const passesOn = async (node: Node, graph: FoldGraph, read: ReadonlySet<string>,
   return flag?.type === "bool" && ((await readData(flag)) as Uint8Array)[0] === 0;
 };
 
+/** Small constants are read, so that they can be computed with at once. */
+const inMemory = async (t: Tensor | undefined): Promise<Tensor | undefined> =>
+  t && isLazy(t) && sizeOf(t.dims) <= MAX_ELEMENTS ? { type: t.type, dims: t.dims, data: await readData(t) } : t;
+
 const makes = (graph: FoldGraph, value: string) => graph.nodes.some((node) => node.outputs.includes(value));
 
 /**
@@ -83,7 +87,8 @@ export const simplify = async (graph: FoldGraph, options: SimplifyOptions): Prom
     } else if (standard && !isOutput && (await passesOn(node, graph, read, options))) {
       names.set(output, node.inputs[0]);
     } else if (standard && !isOutput && isComputed(node)) {
-      const inputs = node.inputs.map((name) => (name === "" ? undefined : graph.constant(name)));
+      const inputs: (Tensor | undefined)[] = [];
+      for (const name of node.inputs) inputs.push(await inMemory(name === "" ? undefined : graph.constant(name)));
       const known = node.inputs.every((name, i) => name === "" || inputs[i] !== undefined);
       const value = known ? evaluate(node, inputs) : undefined;
       if (value) graph.weights.set(output, value);
