@@ -1,6 +1,6 @@
 import type { Layer } from "@espalier/core";
 import { halfIsSmaller } from "./export/scales.ts";
-import { rowsOf, unfit } from "./method/weight-fit.ts";
+import { BLOCKED_OPSET, rowsOf, unfit } from "./method/weight-fit.ts";
 import { type PlanOptions, planOf, type WeightPlan } from "./method/weight-plan.ts";
 import { type SchemeForm, type Speed, supportOf, type WeightForm } from "./support.ts";
 
@@ -48,6 +48,7 @@ const usual: PlanOptions = {
   portable: false,
   sensitive: () => false,
   float16Below: 0,
+  opset: BLOCKED_OPSET,
 };
 
 const forms: readonly (readonly [WeightForm, 8 | 4 | 2])[] = [

@@ -30,22 +30,24 @@ export const looseAffineOf = (lo: number, hi: number, highest: number, round: (s
 };
 
 const squaredError = (w: Float32Array, start: number, end: number, highest: number, { scale, zero }: Affine) => {
+  const inverse = 1 / scale;
   let sum = 0;
   for (let i = start; i < end; i++) {
-    const value = w[i]!;
-    let q = nearest(value / scale + zero);
+    const exact = w[i]! * inverse + zero;
+    let q = nearest(exact);
     if (q < 0) q = 0;
     else if (q > highest) q = highest;
-    const difference = value - (q - zero) * scale;
-    sum += difference * difference;
+    sum += (exact - q) * (exact - q);
   }
-  return sum;
+  return sum * scale * scale;
 };
 
-/** Parts of the range that the search keeps; 1 is tried first and wins ties. Source: SPEC Q-10. */
+/** Parts of the range that the search keeps; the whole is tried first and wins ties. Source: SPEC Q-10. */
 const RATIOS = [1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
+/** The search ends when so many parts in turn were worse than the best. */
+const PATIENCE = 2;
 
-/** The affine grid of [c lo, c hi], c in 1 .. 0.5, with the least squared error on w[start .. end]. */
+/** The affine grid of [c lo, c hi], c from 1 down to 0.5, with the least squared error on w[start .. end]. */
 export const fittedAffine = (
   w: Float32Array,
   start: number,
@@ -55,10 +57,14 @@ export const fittedAffine = (
 ): Affine => {
   let best = gridOf(1);
   let least = Number.POSITIVE_INFINITY;
+  let worse = 0;
   for (const ratio of RATIOS) {
     const grid = gridOf(ratio);
     const error = squaredError(w, start, end, highest, grid);
-    if (error < least) [least, best] = [error, grid];
+    if (error < least) {
+      [least, best] = [error, grid];
+      worse = 0;
+    } else if (++worse === PATIENCE) break;
   }
   return best;
 };

@@ -33,7 +33,7 @@ export const extremeScale = (
 };
 
 /** Ratios of the extreme that the search tries to put on the end of the grid. */
-const RATIOS = [1, 0.96, 0.92, 0.88, 0.84, 0.78, 0.72];
+const RATIOS = [1, 0.94, 0.88, 0.82, 0.74];
 
 /**
  * Scale with a small squared error of the block. For each trial scale t the codes are fixed and the scale that fits
@@ -41,7 +41,7 @@ const RATIOS = [1, 0.96, 0.92, 0.88, 0.84, 0.78, 0.72];
  *
  *     q = clamp(round(w / t))      scale = Σ w q / Σ q²      error = Σ w² - (Σ w q)² / Σ q²
  *
- * Trials are the extreme's scale times ratios from 1 to 0.72, of both signs on the full range.
+ * Trials are the extreme's scale times ratios from 1 to 0.74, of both signs on the full range.
  * Guarantee: the squared error is at most that of `start scale`, up to the rounding of the scale. Source: SPEC Q-10,
  * with the least squares step of arXiv:1603.05279, eq. 6.
  */

@@ -17,6 +17,7 @@ const linear = (K: number, N: number): Model =>
     outputs: ["y"],
     weights: { w: floats([K, N], 1) },
     nodes: [node("MatMul", ["x", "w"], "y")],
+    opset: 21,
   });
 
 const gemm = (transB: number): Model =>

@@ -3,6 +3,9 @@ import { channelViewOf } from "../export/channel-view.ts";
 import type { WeightForm } from "../support.ts";
 
 const BYTE = 8;
+/** Opset of per-axis DequantizeLinear, and of blocks and 4 bits. Source: onnx, operator changelog. */
+export const PER_AXIS_OPSET = 13;
+export const BLOCKED_OPSET = 21;
 /** Smallest block of com.microsoft MatMulNBits. */
 const SMALLEST_BLOCK = 16;
 
@@ -54,12 +57,19 @@ export const noRowForm = (layer: Layer, form: WeightForm, bits: number, symmetri
 };
 
 /** Why `DequantizeLinear` cannot decode a layer, or undefined where it can. */
-export const noDequantizeLinear = (layer: Layer, bits: number, blockSize: number): string | undefined => {
+export const noDequantizeLinear = (
+  layer: Layer,
+  bits: number,
+  blockSize: number,
+  opset: number,
+): string | undefined => {
   const [, columns] = rowsOf(layer);
   const { dims } = layer.weight.tensor;
   if (bits === 2) return "onnxruntime has no DequantizeLinear of 2 bits";
   if (layer.kind === "recurrent" || (layer.node.opType === "ConvTranspose" && layer.groups > 1))
     return "its output channels lie on two axes, and DequantizeLinear has one";
+  const needed = blockSize < columns || bits < BYTE ? BLOCKED_OPSET : PER_AXIS_OPSET;
+  if (opset < needed) return `DequantizeLinear needs opset ${needed} here, and the model has ${opset}`;
   if (blockSize >= columns) return undefined;
   if (columns % blockSize !== 0)
     return `has ${columns} input columns, which blockSize ${blockSize} does not divide, and DequantizeLinear holds no short last block`;

@@ -29,6 +29,8 @@ export interface PlanOptions {
   readonly sensitive: "auto" | ((layer: Layer) => boolean);
   /** Layers of at most so many weights are stored as float16. */
   readonly float16Below: number;
+  /** Version of the standard operators that the model imports. */
+  readonly opset: number;
 }
 
 const BYTE = 8;
@@ -72,7 +74,9 @@ const asked = (layer: Layer, form: WeightForm, bits: 8 | 4 | 2, options: PlanOpt
   if (form === "float16") return { form, bits: HALF_BITS, blockSize: columns };
   if (form === "decode") return decoded(layer, bits, options);
   if (form === "DequantizeLinear")
-    return noDequantizeLinear(layer, bits, wanted) ?? { form, bits, blockSize: Math.min(wanted, columns) };
+    return (
+      noDequantizeLinear(layer, bits, wanted, options.opset) ?? { form, bits, blockSize: Math.min(wanted, columns) }
+    );
   // One scale a row, where nothing else was asked for, is a block that holds the row.
   const blockSize = wanted === columns && typeof options.blockSize !== "number" ? rowBlock(columns) : wanted;
   const floatZero8 = bits === BYTE && !options.symmetric && options.zeroPoint === "float";
