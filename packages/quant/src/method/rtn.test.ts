@@ -244,4 +244,23 @@ describe("rtn", () => {
     expect([...packed.graph.weights.keys()]).toEqual(["w_q", "w_sh"]);
     for (const [, ort] of both) expect((await runModel(ort, packed, feedsOf(shared))).dims).toEqual([3, 64]);
   });
+  it("stores an embedding table that is also transposed for the last product once, decoded for both", async () => {
+    const tied = tinyModel({
+      inputs: { ids: ["int64", [4]] },
+      outputs: ["y"],
+      weights: { w: floats([40, 64], 1) },
+      nodes: [
+        node("Gather", ["w", "ids"], "h"),
+        node("Transpose", ["w"], "t", { perm: attrs.ints([1, 0]) }),
+        node("MatMul", ["h", "t"], "y"),
+      ],
+    });
+    const { ctx, entries } = collecting();
+    const packed = await rtn({ float16Below: 0 }).apply(tied, ctx, new Map());
+    expect(entries[0]!.form).toBe("decode 8 bits");
+    expect([...packed.graph.weights.values()].filter(({ type }) => type === "float32")).toHaveLength(0);
+    const wanted = await runModel(both[0]![1], tied, feedsOf(tied));
+    for (const [, ort] of both)
+      expect(relativeL2((await runModel(ort, packed, feedsOf(tied))).data, wanted.data)).toBeLessThan(0.02);
+  });
 });

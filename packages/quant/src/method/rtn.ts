@@ -1,13 +1,17 @@
 import { EspalierError, type Layer, type Node, type Pass, sizeOf, storedBytes } from "@espalier/core";
 import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
+import { readElsewhere } from "../other-readers.ts";
 import { type LayerFilter, layerFilter, type Selection, unselected } from "../select.ts";
 import { weightLayers } from "../weight-layers.ts";
 import { halfConstants } from "./half-constants.ts";
 import { codebooks, type PieceOptions, piecesOf } from "./weight-pieces.ts";
 import { type PlanOptions, planOf, type WeightPlan } from "./weight-plan.ts";
 
-export interface RtnOptions extends Selection, PieceOptions, Partial<Omit<PlanOptions, "sensitive" | "opset">> {
+export interface RtnOptions
+  extends Selection,
+    PieceOptions,
+    Partial<Omit<PlanOptions, "sensitive" | "opset" | "readElsewhere">> {
   /** Layers that keep 8 bits where `bits` is lower: names, operator types, globs or a function. */
   readonly sensitive?: "auto" | LayerFilter;
   /** How biases, norms and other float32 constants are stored; float16 is cast back, which onnxruntime folds. */
@@ -105,6 +109,7 @@ export const rtn = ({
       portable,
       sensitive: sensitive === "auto" ? sensitive : layerFilter(sensitive),
       float16Below: float16Below ?? smallLimit(all),
+      readElsewhere: readElsewhere(model, all),
       opset: model.opsets.get("") ?? 1,
     };
     const skipped = (layer: Layer, reason: string) =>

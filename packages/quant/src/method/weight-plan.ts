@@ -29,6 +29,8 @@ export interface PlanOptions {
   readonly sensitive: "auto" | ((layer: Layer) => boolean);
   /** Layers of at most so many weights are stored as float16. */
   readonly float16Below: number;
+  /** Names of weights that must stay values, as others than their layer read them. */
+  readonly readElsewhere: ReadonlySet<string>;
   /** Version of the standard operators that the model imports. */
   readonly opset: number;
 }
@@ -77,6 +79,8 @@ const asked = (layer: Layer, form: WeightForm, bits: 8 | 4 | 2, options: PlanOpt
     return (
       noDequantizeLinear(layer, bits, wanted, options.opset) ?? { form, bits, blockSize: Math.min(wanted, columns) }
     );
+  if (options.readElsewhere.has(layer.weight.name))
+    return `its weight has other readers, and ${form} would store it twice`;
   // One scale a row, where nothing else was asked for, is a block that holds the row.
   const blockSize = wanted === columns && typeof options.blockSize !== "number" ? rowBlock(columns) : wanted;
   const floatZero8 = bits === BYTE && !options.symmetric && options.zeroPoint === "float";
