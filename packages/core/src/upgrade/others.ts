@@ -1,4 +1,4 @@
-import { int, intOf, intsOf, makeNode, string, stringOf } from "../attrs.ts";
+import { int, intOf, makeNode, string, stringOf } from "../attrs.ts";
 import { type Rewrite, withAttributes } from "./rewrite.ts";
 import { int64s } from "./to-inputs.ts";
 
@@ -94,16 +94,4 @@ export const groupNormChannels: Rewrite = (node, context) => {
     ...wideBias.nodes,
     { ...node, inputs: [input, wideScale.result, wideBias.result] },
   ];
-};
-
-/**
- * AveragePool 19 counts the padding that `ceil_mode` adds at the end as outside, also with `count_include_pad`;
- * earlier versions left that open.
- */
-export const averagePoolCeil: Rewrite = (node) => {
-  const open =
-    intOf(node, "ceil_mode", 0) === 1 &&
-    intOf(node, "count_include_pad", 0) === 1 &&
-    (intsOf(node, "strides") ?? []).some((stride) => stride > 1);
-  return open ? "ceil_mode with count_include_pad means another average since AveragePool 19" : [node];
 };

@@ -1,5 +1,4 @@
 import {
-  averagePoolCeil,
   batchNormInference,
   batchNormSpatial,
   dropoutMask,
@@ -49,7 +48,7 @@ export const SCHEMA_CHANGES: Readonly<Record<string, readonly [number, ...Schema
   Atan: [7, 22],
   Atanh: [9, 22],
   Attention: [23, 24, 25],
-  AveragePool: [7, 10, 11, [19, averagePoolCeil], 22],
+  AveragePool: [7, 10, 11, 19, 22],
   BatchNormalization: [7, [9, batchNormSpatial], [14, batchNormInference], 15],
   Bernoulli: [15, 22],
   BitShift: [11],
