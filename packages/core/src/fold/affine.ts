@@ -29,7 +29,10 @@ const perChannel = async (t: Tensor, { count, axis, rank, type }: Channels): Pro
   return data.length === 1 ? new Float64Array(count).fill(data[0]) : Float64Array.from(data);
 };
 
+/** The default of the operator. */
 const EPSILON = 1e-5;
+/** Factor, sum, mean and variance. */
+const STATISTICS = 4;
 
 const batchNorm = async (node: Node, graph: FoldGraph, channels: Channels): Promise<Affine | undefined> => {
   const onAxisOne = channels.axis === 1 || channels.rank === 2;
@@ -41,6 +44,7 @@ const batchNorm = async (node: Node, graph: FoldGraph, channels: Channels): Prom
     if (t?.type !== channels.type || t.dims.length !== 1 || t.dims[0] !== channels.count) return undefined;
     parts.push(Float64Array.from((await readData(t)) as Float64Array));
   }
+  if (parts.length < STATISTICS) return undefined;
   const [gamma, beta, mean, variance] = parts;
   const epsilon = floatOf(node, "epsilon", EPSILON);
   // y = gamma (x - mean) / sqrt(variance + epsilon) + beta
@@ -90,7 +94,8 @@ export const chainFrom = async (
   let output = value;
   let scale = new Float64Array(channels.count).fill(1);
   let shift = new Float64Array(channels.count);
-  for (;;) {
+  // No chain is longer than the graph, unless the graph is damaged and has a cycle.
+  while (nodes.length < graph.nodes.length) {
     const readers = uses.get(output) ?? [];
     if (graph.outputs.has(output) || readers.length !== 1 || readers[0].index < 0) break;
     const [{ node }] = readers;

@@ -87,6 +87,23 @@ const residualNetwork = (): Model => {
 };
 
 describe("fold", () => {
+  it("comes to an end on damaged graphs: cycles, and nodes without inputs", async () => {
+    const s = tensor("float32", [], Float32Array.of(2));
+    const nodes = [
+      makeNode("Identity", [], ["i"]),
+      makeNode("Mul", ["b", "s"], ["a"]),
+      makeNode("Mul", ["a", "s"], ["b"]),
+      makeNode("Identity", ["d"], ["c"]),
+      makeNode("Identity", ["c"], ["d"]),
+      makeNode("Conv", ["x", "w"], ["e"]),
+      makeNode("BatchNormalization", ["e"], ["f"]),
+      makeNode("Sum", ["i", "a", "b", "c", "d", "f"], ["y"]),
+    ];
+    const weights = { s, w: values(1, 6, 4, 3, 3) };
+    const model = tinyModel({ opset: 11, nodes, weights, inputs: { x }, outputs: { y: "float32" } });
+    expect(opsOf(await fold(model))).toContain("Sum");
+  });
+
   it("reads what it needs of a model that is opened from a Blob", async () => {
     const bytes = new Uint8Array(readFileSync(realModels.classifier));
     const folded = await fold(await openModel(new Blob([bytes])));

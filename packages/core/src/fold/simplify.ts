@@ -47,6 +47,7 @@ export interface SimplifyOptions {
 
 /** True when the first output is the first input. */
 const passesOn = async (node: Node, graph: FoldGraph, read: ReadonlySet<string>, options: SimplifyOptions) => {
+  if ((node.inputs[0] ?? "") === "" || node.outputs.length === 0) return false;
   if (node.opType === "Identity") return true;
   if (node.opType === "Cast") {
     const to = dataTypeOfCode(intOf(node, "to", 0));

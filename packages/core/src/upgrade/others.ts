@@ -62,7 +62,8 @@ export const gridSampleMode: Rewrite = (node) => {
  *     scale'[c] = scale[floor(c / (channels / groups))]
  */
 export const groupNormChannels: Rewrite = (node, context) => {
-  const [input, scale, bias] = node.inputs;
+  const [input, scale = "", bias = ""] = node.inputs;
+  if (scale === "" || bias === "") return "it has no scale or no bias";
   const [output] = node.outputs;
   const groups = intOf(node, "num_groups", 1);
   const channels = context.fresh(`${output}_channels`);

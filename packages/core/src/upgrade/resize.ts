@@ -49,7 +49,8 @@ const upThenDown = (node: Node, roi: string, context: RewriteContext): Node[] =>
  */
 export const resizeModes: Rewrite = (node, context) => {
   const roi = context.constant(`${node.outputs[0]}_roi`, NO_REGION);
-  const scales = node.inputs[1];
+  const scales = node.inputs[1] ?? "";
+  if (scales === "") return "it has no scales";
   const mode = stringOf(node, "mode") ?? "nearest";
   if (mode !== "nearest" && mode !== "linear") return `its mode "${mode}" is not one of Resize 10`;
   if (mode === "linear") return [asymmetric(node, roi, scales, undefined)];

@@ -91,6 +91,17 @@ describe("upgradeOpset", () => {
     expect(refusal(resize, 13).code).toBe("UNSUPPORTED");
   });
 
+  it("refuses nodes without what they need, whatever else they lack", () => {
+    const ops = ["Clip", "Softmax", "Squeeze", "TopK", "Split", "Dropout"];
+    const bare = ops.map((op) => makeNode(op, [], ["y"], {}, { name: `bare ${op}` }));
+    const resize = makeNode("Resize", ["x"], ["y"], {}, { name: "bare Resize" });
+    const model = tinyModel({ opset: 10, nodes: [...bare, resize], inputs: { x }, outputs: { y: "float32" } });
+    const { code, message } = refusal(model, 13);
+    expect(code).toBe("UNSUPPORTED");
+    for (const name of ["Clip", "Softmax", "Squeeze", "Split", "Dropout", "Resize"])
+      expect(message).toContain(`bare ${name}`);
+  });
+
   it("refuses targets it does not know and models before opset 7", () => {
     const model = tinyModel({
       opset: 6,

@@ -114,6 +114,7 @@ const upgradeNode = (node: Node, from: number, context: RewriteContext, state: S
     const [version, rewrite] = change;
     if (version <= from || version > state.target) continue;
     if ([...node.attributes.values()].some((a) => a.kind === "ref")) return refuse("takes attributes from its caller");
+    if ((node.inputs[0] ?? "") === "" || node.outputs.length === 0) return refuse("has no input or no output");
     const nodes = rewrite(node, context);
     if (typeof nodes === "string") return refuse(nodes);
     return nodes.flatMap((next) => upgradeNode(next, version, context, state));
