@@ -1,10 +1,20 @@
-import { EspalierError, type Layer, type Node, type Pass, sizeOf, storedBytes } from "@espalier/core";
+import {
+  EspalierError,
+  type Layer,
+  type Model,
+  type Node,
+  type Pass,
+  sizeOf,
+  storedBytes,
+  upgradeOpset,
+} from "@espalier/core";
 import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { readElsewhere } from "../other-readers.ts";
 import { type LayerFilter, layerFilter, type Selection, unselected } from "../select.ts";
 import { weightLayers } from "../weight-layers.ts";
 import { halfConstants } from "./half-constants.ts";
+import { BLOCKED_OPSET, PER_AXIS_OPSET } from "./weight-fit.ts";
 import { codebooks, type PieceOptions, piecesOf } from "./weight-pieces.ts";
 import { type PlanOptions, planOf, type WeightPlan } from "./weight-plan.ts";
 
@@ -21,7 +31,7 @@ export interface RtnOptions
 const NAME = "quant/rtn";
 /** Layers of at most so many weights are stored as float16, the smallest first, up to this share of all weights. */
 const SMALL = 2048;
-const SMALL_SHARE = 1 / 50;
+const SMALL_SHARE = 1 / 8;
 
 /**
  * The size up to which layers are stored as float16. The first convolutions of a network are its smallest and the most
@@ -41,6 +51,14 @@ const smallLimit = (all: readonly Layer[]): number => {
 
 const checkAborted = (signal: AbortSignal | undefined) => {
   if (signal?.aborted) throw new EspalierError("ABORTED", NAME, "stopped by the signal. Nothing was changed.");
+};
+
+const FULL_BITS = 8;
+
+/** The model in an opset whose DequantizeLinear has what is asked for. */
+const withOpset = (model: Model, dequantizes: boolean, blocked: boolean): Model => {
+  const needed = dequantizes ? (blocked ? BLOCKED_OPSET : PER_AXIS_OPSET) : 0;
+  return (model.opsets.get("") ?? 1) < needed ? upgradeOpset(model, needed) : model;
 };
 
 /** A plan for every layer that gets one; the others are reported. @throws EspalierError `UNSUPPORTED`, all at once */
@@ -96,7 +114,8 @@ export const rtn = ({
 }: RtnOptions = {}): Pass => ({
   name: NAME,
   stage: "quantize",
-  async apply(model, ctx) {
+  async apply(original, ctx) {
+    const model = withOpset(original, form === "DequantizeLinear", bits < FULL_BITS || typeof blockSize === "number");
     const all = weightLayers(model);
     const options: PlanOptions = {
       bits,

@@ -41,6 +41,8 @@ const HALF_BITS = 16;
 const USUAL_BLOCK = 32;
 /** Block of 8-bit convolutions, and the smallest that is worth its scales. Measured on PP-OCRv4. */
 const CONV_BLOCK = 64;
+/** The same where other layers have fewer bits, whose errors hide those of larger blocks. */
+const KEPT_CONV_BLOCK = 128;
 const SMALLEST_DECODED_BLOCK = 8;
 
 /** The largest block of at most `wanted` columns that divides a row and fills whole bytes; undefined where none. */
@@ -50,12 +52,13 @@ export const dividingBlock = (columns: number, wanted: number, bits: number): nu
   return undefined;
 };
 
-const blockOf = (layer: Layer, bits: number, { blockSize }: PlanOptions): number => {
+const blockOf = (layer: Layer, bits: number, { blockSize, bits: asked }: PlanOptions): number => {
   const [, columns] = rowsOf(layer);
   if (blockSize === "channel") return columns;
   if (blockSize !== "auto") return blockSize;
   if (bits < BYTE) return USUAL_BLOCK;
-  return layer.kind === "conv" ? CONV_BLOCK : columns;
+  if (layer.kind !== "conv") return columns;
+  return asked < BYTE ? KEPT_CONV_BLOCK : CONV_BLOCK;
 };
 
 /** Decoding by folded operators: takes any layer, with 8 bits where the wanted ones do not fit its rows. */
