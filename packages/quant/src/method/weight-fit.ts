@@ -23,6 +23,10 @@ export const unfit = (layer: Layer): string | undefined => {
   return channelViewOf(layer) ? undefined : "its output channels lie on no axis of their own";
 };
 
+/** True where nodes read the weight itself, and not what other operators make of it. */
+const readsWeight = (layer: Layer): boolean =>
+  layer.uses.every(({ node, index }) => node.inputs[index] === layer.weight.name);
+
 /**
  * Why `MatMulNBits` cannot stand for a layer, or undefined where it can.
  *
@@ -32,6 +36,7 @@ export const noMatMulNBits = (layer: Layer, blockSize: number, floatZero8: boole
   if (floatZero8) return "onnxruntime runs MatMulNBits with float zero points at 4 and 2 bits only";
   if (layer.kind !== "linear" || layer.weight.tensor.dims.length !== 2)
     return "MatMulNBits takes the matrix of a linear layer";
+  if (!readsWeight(layer)) return "its weight comes through other operators";
   for (const { node, index } of layer.uses) {
     if (node.domain !== "" || (node.opType !== "MatMul" && node.opType !== "Gemm") || index !== 1)
       return `MatMulNBits stands for x·W in MatMul and Gemm, not for input ${index} of ${node.opType}`;
@@ -51,6 +56,7 @@ export const noRowForm = (layer: Layer, form: WeightForm, bits: number, symmetri
   if (layer.kind !== "embedding" || !layer.uses.every(({ node }) => fits(node)))
     return `${form} stands for Gather on axis 0`;
   if (layer.weight.tensor.dims.length !== 2) return `${form} takes a matrix`;
+  if (!readsWeight(layer)) return "its weight comes through other operators";
   if (form === "gatherRows" && (bits !== BYTE || !symmetric)) return "gatherRows has 8 bits, symmetric";
   const [, width] = rowsOf(layer);
   return (width * bits) % BYTE === 0 ? undefined : `${width} codes of ${bits} bits do not fill whole bytes`;
