@@ -6,8 +6,9 @@ import { type Grid, highestOf, middleOf } from "./grid.ts";
  *     e = ŵ - w      while |Σ e| > |scale| / 2: the largest e / scale of the sum's sign moves one code against it
  *
  * An input whose mean is not 0 (after ReLU, HardSwish, Sigmoid) turns the sum of a row's errors into a shift of the
- * output; balanced rows have none, for a slightly larger squared error. On PP-OCRv4's recogniser it divides the KL
- * divergence of 8-bit weights from float's by 3. Source: SQuant, arXiv:2202.07471, section 3.3, rows only.
+ * output; balanced rows have none, for a slightly larger squared error. Measured on PP-OCRv4's recogniser, one of 13
+ * convolutions at a time at 4 bits: the KL divergence from float falls in 11, and its sum from 0.69 to 0.35.
+ * Source: SQuant, arXiv:2202.07471, section 3.3, rows only.
  *
  * @param w [rows, columns], the values that were quantized
  * Guarantee: a code moves at most once, and |Σ e| of a row never grows.

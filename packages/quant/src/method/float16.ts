@@ -1,4 +1,5 @@
-import { attrs, type Graph, type Model, type Node, type Pass, sizeOf, storedBytes } from "@espalier/core";
+import { attrs, type Context, type Graph, type Model, type Node, type Pass, sizeOf, storedBytes } from "@espalier/core";
+import { checkAborted } from "../abort.ts";
 import { freshNames, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { halfCompute } from "./half-compute.ts";
@@ -19,8 +20,13 @@ export interface Float16Options {
 
 const NAME = "quant/float16";
 
-const storage = async (model: Model, report: Parameters<Pass["apply"]>[1]["report"]): Promise<Model> => {
-  const pieces = await halfConstants(model, freshNames(model), () => true);
+const storage = async (model: Model, { report, signal }: Context): Promise<Model> => {
+  const pieces = await halfConstants(
+    model,
+    freshNames(model),
+    () => true,
+    () => checkAborted(NAME, signal),
+  );
   for (const { name, tensor } of floatConstants(model)) {
     const piece = pieces.get(name);
     const bytesBefore = storedBytes(tensor);
@@ -59,7 +65,8 @@ export const float16 = ({ mode = "storage", keepIo = true, blockList = [] }: Flo
   name: NAME,
   stage: "quantize",
   async apply(model, ctx) {
-    if (mode === "storage") return storage(model, ctx.report);
+    if (mode === "storage") return storage(model, ctx);
+    checkAborted(NAME, ctx.signal);
     const listed = new Set(blockList);
     const fresh = freshNames(model);
     const result = halfCompute(model, fresh, {

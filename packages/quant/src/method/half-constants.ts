@@ -83,14 +83,17 @@ const keepsMeaning = ({ tensor, name, readers }: FloatConstant, values: Float32A
  * each row (or 2^-16 of the mean row's), all others keep 2^-11 of every value. The rest stays float32.
  *
  * @param wanted which constants may be changed
+ * @param check  called before each; may throw to stop
  */
 export const halfConstants = async (
   model: Model,
   fresh: Names,
   wanted: (constant: FloatConstant) => boolean,
+  check: () => void,
 ): Promise<ReadonlyMap<string, Piece>> => {
   const pieces = new Map<string, Piece>();
   for (const constant of floatConstants(model)) {
+    check();
     const { name, tensor } = constant;
     if (!halfIsSmaller(sizeOf(tensor.dims), name) || !wanted(constant)) continue;
     const values = await readData(tensor);

