@@ -2,6 +2,7 @@ export { balanceRows, kurtosis } from "./grid/balance.ts";
 export { type Clip, dequantizeRows, type Grid, type GridBits, type GridOptions, type ScaleType } from "./grid/grid.ts";
 export { packRows, unpackRows } from "./grid/pack.ts";
 export { quantizeRows } from "./grid/quantize-rows.ts";
+export { type DynamicInt8Options, dynamicInt8 } from "./method/dynamic-int8.ts";
 export { type Float16Options, float16 } from "./method/float16.ts";
 export { type RtnOptions, rtn } from "./method/rtn.ts";
 export { planBytes, type Scheme, schemesFor } from "./schemes.ts";
