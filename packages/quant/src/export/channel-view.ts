@@ -11,8 +11,23 @@ export interface ChannelView {
 
 const product = (dims: readonly number[]) => dims.reduce((a, b) => a * b, 1);
 
+/** True where nodes read the weight itself, and not what Transpose, Identity or Cast make of it. */
+export const readsWeight = ({ uses, weight }: Layer): boolean =>
+  uses.every(({ node, index }) => node.inputs[index] === weight.name);
+
+/** The same by dims alone, for a weight that comes through other operators; undefined where dims do not tell. */
+const axesByDims = ({ weight }: Layer): readonly [number, number] | undefined => {
+  const [file, seen] = [weight.tensor.dims, weight.dims];
+  const same = file.length === seen.length && file.every((dim, axis) => dim === seen[axis]);
+  if (file.length !== 2) return same ? [0, 0] : undefined;
+  if (file[0] === file[1]) return undefined;
+  return same ? [0, 0] : [1, 1];
+};
+
 /** First and last axis, in the file's order, that tell output channels apart. */
-const channelAxes = ({ kind, node, uses, weight, groups }: Layer): readonly [number, number] | undefined => {
+const channelAxes = (layer: Layer): readonly [number, number] | undefined => {
+  const { kind, node, uses, weight, groups } = layer;
+  if (!readsWeight(layer)) return axesByDims(layer);
   const rank = weight.tensor.dims.length;
   const index = uses[0].index;
   if (rank < 2) return undefined;

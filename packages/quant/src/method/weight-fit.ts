@@ -1,5 +1,5 @@
 import { attrs, type Layer, sizeOf } from "@espalier/core";
-import { channelViewOf } from "../export/channel-view.ts";
+import { channelViewOf, readsWeight } from "../export/channel-view.ts";
 import type { WeightForm } from "../support.ts";
 
 const BYTE = 8;
@@ -22,10 +22,6 @@ export const unfit = (layer: Layer): string | undefined => {
   if (dims.length < 2 || sizeOf(dims) === 0) return "its weight is no matrix";
   return channelViewOf(layer) ? undefined : "its output channels lie on no axis of their own";
 };
-
-/** True where nodes read the weight itself, and not what other operators make of it. */
-const readsWeight = (layer: Layer): boolean =>
-  layer.uses.every(({ node, index }) => node.inputs[index] === layer.weight.name);
 
 /**
  * Why `MatMulNBits` cannot stand for a layer, or undefined where it can.
