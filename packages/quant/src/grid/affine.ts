@@ -1,10 +1,16 @@
 import { nearest } from "./nearest.ts";
 
-/** Scale and zero point of a block. */
+/** Scale and zero point of a block. One object serves all blocks, so that millions of them make no garbage. */
 export interface Affine {
-  readonly scale: number;
-  readonly zero: number;
+  scale: number;
+  zero: number;
 }
+
+const put = (out: Affine, scale: number, zero: number): Affine => {
+  out.scale = scale;
+  out.zero = zero;
+  return out;
+};
 
 /**
  * Affine grid of a range, with 0 on a code:
@@ -14,19 +20,31 @@ export interface Affine {
  * `scale` is rounded to its storage type before the zero point is taken. Where hi = lo: scale 1, zero 0.
  * Guarantee: |w - ŵ| <= scale / 2 for w inside [scale * -zero, scale * (highest - zero)].
  */
-export const affineOf = (lo: number, hi: number, highest: number, round: (scale: number) => number): Affine => {
+export const affineOf = (
+  out: Affine,
+  lo: number,
+  hi: number,
+  highest: number,
+  round: (scale: number) => number,
+): Affine => {
   const low = Math.min(0, lo);
   const high = Math.max(0, hi);
   const scale = round((high - low) / highest);
-  if (!(scale > 0)) return { scale: 1, zero: 0 };
-  return { scale, zero: Math.min(highest, Math.max(0, nearest(-low / scale))) };
+  if (!(scale > 0)) return put(out, 1, 0);
+  return put(out, scale, Math.min(highest, Math.max(0, nearest(-low / scale))));
 };
 
 /** Affine grid of a range with a float zero point, so that lo falls on code 0: zero = -lo / scale. */
-export const looseAffineOf = (lo: number, hi: number, highest: number, round: (scale: number) => number): Affine => {
+export const looseAffineOf = (
+  out: Affine,
+  lo: number,
+  hi: number,
+  highest: number,
+  round: (scale: number) => number,
+): Affine => {
   const scale = round((hi - lo) / highest);
-  if (scale > 0) return { scale, zero: Math.fround(-lo / scale) };
-  return lo === 0 ? { scale: 1, zero: 0 } : { scale: round(Math.abs(lo)), zero: lo > 0 ? -1 : 1 };
+  if (scale > 0) return put(out, scale, Math.fround(-lo / scale));
+  return lo === 0 ? put(out, 1, 0) : put(out, round(Math.abs(lo)), lo > 0 ? -1 : 1);
 };
 
 const squaredError = (w: Float32Array, start: number, end: number, highest: number, { scale, zero }: Affine) => {
@@ -55,16 +73,16 @@ export const fittedAffine = (
   highest: number,
   gridOf: (ratio: number) => Affine,
 ): Affine => {
-  let best = gridOf(1);
+  let best = 1;
   let least = Number.POSITIVE_INFINITY;
   let worse = 0;
   for (const ratio of RATIOS) {
-    const grid = gridOf(ratio);
-    const error = squaredError(w, start, end, highest, grid);
+    const error = squaredError(w, start, end, highest, gridOf(ratio));
     if (error < least) {
-      [least, best] = [error, grid];
+      least = error;
+      best = ratio;
       worse = 0;
     } else if (++worse === PATIENCE) break;
   }
-  return best;
+  return gridOf(best);
 };

@@ -63,15 +63,18 @@ export const quantizeRows = (
     const extreme = extremeScale(w, start, end, signed);
     return round(clip === "mse" ? fittedScale(w, start, end, signed, extreme) : extreme) || 1;
   };
+  const out: Affine = { scale: 1, zero: 0 };
+  const make = integer ? affineOf : looseAffineOf;
+  let [lo, hi] = [0, 0];
+  const gridOf = (ratio: number) => make(out, lo * ratio, hi * ratio, highest, round);
   const affineBlock = (start: number, end: number): Affine => {
-    let [lo, hi] = [w[start]!, w[start]!];
+    lo = w[start]!;
+    hi = lo;
     for (let i = start + 1; i < end; i++) {
       const value = w[i]!;
       if (value < lo) lo = value;
       else if (value > hi) hi = value;
     }
-    const make = integer ? affineOf : looseAffineOf;
-    const gridOf = (ratio: number) => make(lo * ratio, hi * ratio, highest, round);
     return clip === "mse" ? fittedAffine(w, start, end, highest, gridOf) : gridOf(1);
   };
 
