@@ -261,6 +261,14 @@ describe("rtn", () => {
       message: expect.stringContaining("64 input columns, which blockSize 48 does not divide"),
     });
   });
+  it("leaves a layer alone whose weights are not all finite, and says so", async () => {
+    const model = linear(64, 48);
+    (model.graph.weights.get("w")!.data as Float32Array)[5] = Number.POSITIVE_INFINITY;
+    const { ctx, entries } = collecting();
+    const same = await rtn({ float16Below: 0 }).apply(model, ctx, new Map());
+    expect(entries).toMatchObject([{ action: "skipped", reason: "its weights are not all finite" }]);
+    expect(same.graph.weights.get("w")).toBe(model.graph.weights.get("w"));
+  });
   it("stops when it is told to, with ABORTED", async () => {
     const signal = AbortSignal.abort();
     await expect(rtn().apply(linear(64, 48), collecting(signal).ctx, new Map())).rejects.toMatchObject({

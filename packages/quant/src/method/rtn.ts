@@ -141,6 +141,10 @@ export const rtn = ({
     for (const [layer, plan] of plans) {
       checkAborted(NAME, ctx.signal);
       const pieces = await piecesOf(layer, plan, grids, options, fresh, book);
+      if (!pieces) {
+        skipped(layer, "its weights are not all finite");
+        continue;
+      }
       const bytesBefore = storedBytes(layer.weight.tensor);
       const bytesAfter = pieceBytes((pieces.value ?? pieces.shared)!);
       ctx.progress({ kind: "step", task: NAME, done: ++done, total: plans.size, note: layer.name });

@@ -11,7 +11,7 @@ import { halfIsSmaller } from "../export/scales.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
 import type { Clip } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
-import { floatValues } from "./float-values.ts";
+import { allFinite, floatValues } from "./float-values.ts";
 import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 
 /** What stands for a layer: nodes that make its weight, or nodes in place of those that use it. */
@@ -52,7 +52,7 @@ const HEAVY_TAILS = 10;
 const BYTE = 8;
 const HALF_BITS = 16;
 
-/** Quantizes one layer by its plan; `form` tells what it became. */
+/** Quantizes one layer by its plan; undefined where its weights are not all finite. */
 export const piecesOf = async (
   layer: Layer,
   plan: WeightPlan,
@@ -60,11 +60,13 @@ export const piecesOf = async (
   options: PlanOptions,
   fresh: Names,
   book: (bits: 4 | 2) => Codebook,
-): Promise<LayerPieces> => {
+): Promise<LayerPieces | undefined> => {
   const view = channelViewOf(layer)!;
   const { name, tensor } = layer.weight;
   const type = tensor.type as "float32" | "float16";
-  const rows = gatherChannels(await floatValues(tensor), view);
+  const values = await floatValues(tensor);
+  if (!allFinite(values)) return undefined;
+  const rows = gatherChannels(values, view);
   const columns = view.outer * view.inner;
   const { form, bits, blockSize } =
     plan.judged && kurtosis(rows) > HEAVY_TAILS ? decoded(layer, BYTE, { ...options, blockSize: "auto" }) : plan;
@@ -72,7 +74,7 @@ export const piecesOf = async (
     ...pieces,
     form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
   });
-  if (bits === HALF_BITS) return done({ value: storeHalf(name, tensor.dims, await floatValues(tensor), fresh) });
+  if (bits === HALF_BITS) return done({ value: storeHalf(name, tensor.dims, values, fresh) });
   const balance = rounding === "auto" ? layer.kind === "conv" : rounding === "balanced";
   const scales = view.channels * Math.ceil(columns / blockSize);
   const rounded = quantizeRows(rows, view.channels, columns, {
