@@ -5,6 +5,9 @@ export { quantizeRows } from "./grid/quantize-rows.ts";
 export { type DynamicInt8Options, dynamicInt8 } from "./method/dynamic-int8.ts";
 export { type Float16Options, float16 } from "./method/float16.ts";
 export { type RtnOptions, rtn } from "./method/rtn.ts";
+export { type StaticInt8Options, staticInt8 } from "./method/static-int8.ts";
+export { type Calibrator, type Range, rangeOf } from "./range/calibrators.ts";
+export { emptyRange, type RangeStats, updateRange } from "./range/histogram.ts";
 export { planBytes, type Scheme, schemesFor } from "./schemes.ts";
 export type { LayerFilter, Selection } from "./select.ts";
 export {
