@@ -73,7 +73,7 @@ describe("staticInt8", () => {
     );
   });
 
-  it("keeps a depthwise convolution with its groups", async () => {
+  it("computes a depthwise convolution in float unless told otherwise, and then keeps its groups", async () => {
     const depthwise = tinyModel({
       inputs: { x: ["float32", dims] },
       outputs: ["y"],
@@ -89,7 +89,13 @@ describe("staticInt8", () => {
       updateRange(empty, data);
       stats.set(name, empty);
     }
-    const quantized = await staticInt8({ calibrator: "minmax" }).apply(depthwise, collecting().ctx, stats);
+    const usual = await staticInt8({ calibrator: "minmax" }).apply(depthwise, collecting().ctx, stats);
+    expect(usual.graph.nodes.map(({ opType }) => opType)).not.toContain("QuantizeLinear");
+    const quantized = await staticInt8({ calibrator: "minmax", float: "none" }).apply(
+      depthwise,
+      collecting().ctx,
+      stats,
+    );
     for (const [, ort] of both) {
       const [found, wanted] = [await runModel(ort, quantized, { x }), await runModel(ort, depthwise, { x })];
       expect(relativeL2(found.data, wanted.data)).toBeLessThan(0.02);
