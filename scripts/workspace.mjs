@@ -2,11 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-const environment = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
+/** turbo looks for pnpm on the path. */
+const path = [`${root}node_modules/.bin`, process.env.PATH].join(delimiter);
+const environment = { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
 
 /** A command of the root's devDependencies. */
 export const bin = (name) => `${root}node_modules/.bin/${name}`;
