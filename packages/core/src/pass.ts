@@ -90,6 +90,8 @@ export interface Context {
   readonly calibration?: Calibration;
   /** onnxruntime-node or onnxruntime-web. */
   readonly ort?: Ort;
+  /** Threads of onnxruntime-node; its own choice where absent. */
+  readonly threads?: number;
   /** Fast kernels (`@espalier/hw-kernels`), or undefined: passes work, slower, with none. */
   readonly kernels?: unknown;
   readonly seed: number;

@@ -5,6 +5,8 @@ export interface ByteSource {
   /** What messages call it: a file name, "buffer", "blob" … */
   readonly name: string;
   readonly size: number;
+  /** Where the file is, for a file in Node. */
+  readonly path?: string;
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Files in Node and buffers only; a Blob and a URL cannot be read without waiting. */
   readSync?(offset: number, length: number): Uint8Array;
@@ -125,6 +127,7 @@ export const fileSource = (file: string, { fs, path }: NodeFiles): ByteSource =>
   };
   return {
     name: path.basename(file),
+    path: path.resolve(file),
     size: stat.size,
     readSync,
     read: async (offset, length) => readSync(offset, length),
