@@ -1,29 +1,21 @@
 import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
-import { type Dim, type Model, type Node, type Tensor, writeOnnx } from "../src/index.ts";
-
-const BYTE_LIKE: ReadonlySet<string> = new Set(["bool"]);
+import { type Dim, type Model, type Node, openSession, type Tensor } from "../src/index.ts";
 
 /** Outputs of a model in onnxruntime-node, on one thread and without its own graph changes. */
 export const runModel = async (model: Model, feeds: Readonly<Record<string, Tensor>>) => {
-  const session = await ort.InferenceSession.create(await writeOnnx(model), {
-    graphOptimizationLevel: "disabled",
-    intraOpNumThreads: 1,
-    logSeverityLevel: 3,
+  const session = await openSession(ort, model, {
+    threads: 1,
+    ortOptions: { graphOptimizationLevel: "disabled" },
   });
   try {
-    const inputs = Object.entries(feeds).map(([name, t]) => [
-      name,
-      new ort.Tensor(t.type as "float32", t.data as Float32Array, [...t.dims]),
-    ]);
-    const outputs = await session.run(Object.fromEntries(inputs));
     return new Map(
-      Object.entries(outputs).map(([name, t]) => [
+      Object.entries(await session.run(feeds)).map(([name, { type, dims, data }]) => [
         name,
         {
-          type: t.type,
-          dims: t.dims,
-          values: BYTE_LIKE.has(t.type) ? Array.from(t.data as never) : Array.from(t.data as Float32Array, Number),
+          type,
+          dims,
+          values: type === "bool" ? Array.from(data as Uint8Array) : Array.from(data as Float32Array, Number),
         },
       ]),
     );

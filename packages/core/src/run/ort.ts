@@ -26,17 +26,11 @@ export interface OrtSession {
   release(): Promise<void>;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: overloads that differ between the two packages
+type Any = any;
+
 export interface Ort {
-  readonly InferenceSession: {
-    // biome-ignore lint/suspicious/noExplicitAny: overloads of two packages
-    create(model: any, options?: any): Promise<any>;
-  };
-  // biome-ignore lint/suspicious/noExplicitAny: overloads of two packages
-  readonly Tensor: new (
-    type: any,
-    data: any,
-    dims?: readonly number[],
-  ) => OrtTensor;
-  // biome-ignore lint/suspicious/noExplicitAny: differs between node and web
-  readonly env?: any;
+  readonly InferenceSession: { create(model: Any, options?: Any): Promise<Any> };
+  readonly Tensor: new (type: Any, data: Any, dims?: readonly number[]) => OrtTensor;
+  readonly env?: Any;
 }

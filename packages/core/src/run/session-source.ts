@@ -37,7 +37,8 @@ const throughFile = async (model: Model): Promise<SessionSource> => {
   }
 };
 
-const isNative = (ort: Ort) => ort.env?.versions?.node !== undefined;
+/** True for onnxruntime-node. */
+export const isNative = (ort: Ort) => ort.env?.versions?.node !== undefined;
 
 /** A file for large models and those that lie in one already, in onnxruntime-node; bytes elsewhere. */
 export const sessionSource = async (ort: Ort, model: Model, outputs: readonly string[]): Promise<SessionSource> => {

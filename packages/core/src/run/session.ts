@@ -3,7 +3,7 @@ import type { Model } from "../model.ts";
 import type { Feeds } from "../pass.ts";
 import type { DataType, Tensor } from "../tensor.ts";
 import type { Ort, OrtSession, OrtTensor } from "./ort.ts";
-import { sessionSource } from "./session-source.ts";
+import { isNative, sessionSource } from "./session-source.ts";
 
 export interface SessionOptions {
   /** Inner values of the main graph that can be fetched beside the outputs. */
@@ -37,6 +37,16 @@ const tensorOf = async (value: OrtTensor): Promise<Tensor> => {
   const view = found as Uint16Array;
   const data = type === "float16" ? new Uint16Array(view.buffer, view.byteOffset, view.length) : found;
   return { type, dims: [...value.dims], data } as Tensor;
+};
+
+/**
+ * A tensor of `ort`. Where the engine has Float16Array, onnxruntime-common stores half floats in it, and
+ * onnxruntime-node 1.30 finds no bytes in one: it is shown the bit patterns instead.
+ */
+const ortTensor = (ort: Ort, { type, dims, data }: Tensor): OrtTensor => {
+  const made = new ort.Tensor(type, data, dims);
+  if (type === "float16" && isNative(ort)) Object.defineProperty(made, "data", { value: data });
+  return made;
 };
 
 const checkFeeds = (inputs: readonly string[], feeds: Feeds) => {
@@ -76,10 +86,6 @@ export const openSession = async (
     throw runtimeError("refused the model", cause);
   }
   const inputs = inner.inputNames;
-  const tensor = ([name, { type, dims, data }]: [string, Tensor]): [string, OrtTensor] => [
-    name,
-    new ort.Tensor(type, data, dims),
-  ];
   return {
     inputs,
     outputs: [...own, ...extra],
@@ -90,7 +96,7 @@ export const openSession = async (
       for (const name of outputs) if (given.has(name)) found[name] = feeds[name];
       if (asked.length === 0) return found;
       try {
-        const fed = Object.fromEntries(inputs.map((name) => tensor([name, feeds[name]])));
+        const fed = Object.fromEntries(inputs.map((name) => [name, ortTensor(ort, feeds[name])]));
         const results = await inner.run(fed, asked);
         for (const name of asked) {
           found[name] = await tensorOf(results[name]);
