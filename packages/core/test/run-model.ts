@@ -1,6 +1,7 @@
 import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
-import { type Dim, type Model, type Node, openSession, type Tensor } from "../src/index.ts";
+import { type Dim, type Model, openSession, type Tensor } from "../src/index.ts";
+import { tinyModel as modelOf, type TinyModelOptions } from "../src/testing/index.ts";
 
 /** Outputs of a model in onnxruntime-node, on one thread and without its own graph changes. */
 export const runModel = async (model: Model, feeds: Readonly<Record<string, Tensor>>) => {
@@ -49,41 +50,23 @@ export const expectSameOutputs = async (
   }
 };
 
-interface TinyModel {
+interface ModelAround extends Omit<TinyModelOptions, "inputs" | "outputs"> {
   readonly opset: number;
-  readonly irVersion?: number;
-  readonly nodes: readonly Node[];
   /** Name, and the tensor that fits it: its type and rank are declared, its lengths only when `fixed`. */
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly outputs: Readonly<Record<string, Tensor["type"]>>;
-  readonly weights?: Readonly<Record<string, Tensor>>;
   readonly fixed?: boolean;
 }
 
-/** A model of a few nodes. */
-export const tinyModel = ({
-  opset,
-  irVersion = 4,
-  nodes,
-  inputs,
-  outputs,
-  weights = {},
-  fixed = false,
-}: TinyModel): Model => ({
-  irVersion,
-  opsets: new Map([["", opset]]),
-  graph: {
-    name: "tiny",
-    nodes,
-    inputs: Object.entries(inputs).map(([name, { type, dims }]) => ({
-      name,
-      type: { kind: "tensor", type, shape: dims.map((dim, i): Dim => (fixed ? dim : `${name}_${i}`)) },
-    })),
-    outputs: Object.entries(outputs).map(([name, type]) => ({ name, type: { kind: "tensor", type } })),
-    values: [],
-    weights: new Map(Object.entries(weights)),
-    sparseWeights: [],
-  },
-  functions: [],
-  metadata: new Map(),
-});
+/** A model of a few nodes that takes given tensors. */
+export const tinyModel = ({ inputs, fixed = false, irVersion = 4, ...rest }: ModelAround): Model =>
+  modelOf({
+    ...rest,
+    irVersion,
+    inputs: Object.fromEntries(
+      Object.entries(inputs).map(([name, { type, dims }]) => [
+        name,
+        [type, dims.map((dim, i): Dim => (fixed ? dim : `${name}_${i}`))],
+      ]),
+    ),
+  });
