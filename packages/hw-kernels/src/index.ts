@@ -1,0 +1,1 @@
+export { type ErrorCode, EspalierError } from "./errors.ts";
