@@ -86,17 +86,20 @@ const scopeOf = (graph: Graph, path: readonly string[], parent?: Scope): Scope =
   ...(parent && { parent }),
 });
 
+/** The scope of a model's main graph. */
+export const mainScope = (model: Model): Scope => scopeOf(model.graph, []);
+
+/** The scopes of the subgraphs of a node that stands in `scope`. */
+export const innerScopes = (scope: Scope, node: Node): Scope[] =>
+  subgraphsOf(node).map(({ attribute, graph }) => scopeOf(graph, [...scope.path, labelOf(node), attribute], scope));
+
 function* walkScopes(scope: Scope): Generator<Scope> {
   yield scope;
-  for (const node of scope.graph.nodes) {
-    for (const { attribute, graph } of subgraphsOf(node)) {
-      yield* walkScopes(scopeOf(graph, [...scope.path, labelOf(node), attribute], scope));
-    }
-  }
+  for (const node of scope.graph.nodes) for (const inner of innerScopes(scope, node)) yield* walkScopes(inner);
 }
 
 /** The main graph and every subgraph, outer ones first, each as a scope. */
-export const walkGraphs = (model: Model): Generator<Scope> => walkScopes(scopeOf(model.graph, []));
+export const walkGraphs = (model: Model): Generator<Scope> => walkScopes(mainScope(model));
 
 /** A constant and where it is kept. */
 export interface Constant {

@@ -1,3 +1,4 @@
+export type { LayerFilter, Selection } from "@espalier/core";
 export { balanceRows, kurtosis } from "./grid/balance.ts";
 export { type Clip, dequantizeRows, type Grid, type GridBits, type GridOptions, type ScaleType } from "./grid/grid.ts";
 export { packRows, unpackRows } from "./grid/pack.ts";
@@ -9,7 +10,6 @@ export { type StaticInt8Options, staticInt8 } from "./method/static-int8.ts";
 export { type Calibrator, type Range, rangeOf } from "./range/calibrators.ts";
 export { emptyRange, type RangeStats, updateRange } from "./range/histogram.ts";
 export { planBytes, type Scheme, schemesFor } from "./schemes.ts";
-export type { LayerFilter, Selection } from "./select.ts";
 export {
   type Runtime,
   type SchemeForm,

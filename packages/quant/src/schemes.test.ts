@@ -1,10 +1,9 @@
-import { attrs, type Layer, storedBytes, type Tensor } from "@espalier/core";
+import { attrs, type Layer, layers, storedBytes, type Tensor } from "@espalier/core";
 import { describe, expect, it } from "vitest";
 import { rtn } from "./method/rtn.ts";
 import { schemesFor } from "./schemes.ts";
 import { supportOf, type WeightForm } from "./support.ts";
 import { collecting, floats, node, tinyModel } from "./testing/tiny.ts";
-import { weightLayers } from "./weight-layers.ts";
 
 const models = {
   linear: tinyModel({
@@ -37,7 +36,7 @@ const models = {
   }),
 };
 
-const layerOf = (name: keyof typeof models): Layer => weightLayers(models[name])[0]!;
+const layerOf = (name: keyof typeof models): Layer => layers(models[name])[0]!;
 const namesOf = (name: keyof typeof models) => schemesFor(layerOf(name)).map((scheme) => scheme.name);
 
 describe("schemesFor", () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { mutate, mutation } from "../../test/mutate.ts";
 import { realModels } from "../../test/real-models.ts";
 import { isEspalierError } from "../errors.ts";
+import { layers } from "../layers/find-layers.ts";
 import { readOnnx } from "./read.ts";
 import { writeOnnx } from "./write.ts";
 
@@ -17,13 +18,14 @@ describe.each([
 ] as const)("a damaged %s", (_, path) => {
   const file = new Uint8Array(readFileSync(path));
 
-  it(`is read and written, or refused with an EspalierError, in under 5 s (${RUNS} mutations)`, async () => {
+  it(`is read, searched for layers and written, or refused with an EspalierError, in under 5 s (${RUNS} mutations)`, async () => {
     await fc.assert(
       fc.asyncProperty(mutation(file.length), async (m) => {
         const start = performance.now();
         try {
           const model = readOnnx(mutate(file, m));
           for (const t of model.graph.weights.values()) t.data;
+          layers(model);
           await writeOnnx({ ...model });
         } catch (error) {
           if (!isEspalierError(error)) throw error;

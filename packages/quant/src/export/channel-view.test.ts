@@ -1,80 +1,55 @@
-import { attrs, type Layer, makeNode, type Node } from "@espalier/core";
+import { attrs, type Layer, layers, makeNode, type Node } from "@espalier/core";
 import { describe, expect, it } from "vitest";
-import { floats } from "../testing/tiny.ts";
+import { floats, tinyModel } from "../testing/tiny.ts";
 import { channelViewOf, gatherChannels, scatterChannels } from "./channel-view.ts";
 
-interface Given {
-  readonly kind: Layer["kind"];
-  readonly node: Node;
-  readonly index?: number;
-  readonly file: readonly number[];
-  readonly seen: readonly number[];
-  readonly groups?: number;
-}
-
-const layerOf = ({ kind, node, index = 1, file, seen, groups = 1 }: Given): Layer => {
-  const use = { node, index, path: [], input: "x", output: "y" };
-  const tensor = floats(file, 1);
-  const weight = { name: "w", tensor, dims: seen, direct: false, read: async () => tensor.data, write: () => tensor };
-  return { name: "layer", kind, weight, groups, uses: [use], ...use } as unknown as Layer;
+/** The layer of a model with a weight "w" of these dims. */
+const layerOf = (dims: readonly number[], ...nodes: readonly Node[]): Layer => {
+  const model = tinyModel({ inputs: { x: ["float32", []] }, outputs: ["y"], weights: { w: floats(dims, 1) }, nodes });
+  return layers(model)[0]!;
 };
 
 const matMul = (weight: string) => makeNode("MatMul", ["x", weight], ["y"]);
+const transpose = (perm: readonly number[]) => makeNode("Transpose", ["w"], ["t"], { perm: attrs.ints(perm) });
+const convTranspose = (group: number) => makeNode("ConvTranspose", ["x", "w"], ["y"], { group: attrs.int(group) });
 
 describe("channelViewOf", () => {
   it.each([
-    ["MatMul", { kind: "linear", node: matMul("w"), file: [6, 4], seen: [4, 6] }, [6, 4, 1], [4]],
-    [
-      "W · x",
-      { kind: "linear", node: makeNode("MatMul", ["w", "x"], ["y"]), index: 0, file: [4, 6], seen: [4, 6] },
-      [1, 4, 6],
-      [4, 1],
-    ],
+    ["MatMul", layerOf([6, 4], matMul("w")), [6, 4, 1], [4]],
+    ["a stack of matrices", layerOf([3, 6, 4], matMul("w")), [18, 4, 1], [4]],
+    ["W · x", layerOf([4, 6], makeNode("MatMul", ["w", "x"], ["y"])), [1, 4, 6], [4, 1]],
     [
       "Gemm with transB",
-      {
-        kind: "linear",
-        node: makeNode("Gemm", ["x", "w"], ["y"], { transB: attrs.int(1) }),
-        file: [4, 6],
-        seen: [4, 6],
-      },
+      layerOf([4, 6], makeNode("Gemm", ["x", "w"], ["y"], { transB: attrs.int(1) })),
       [1, 4, 6],
       [4, 1],
     ],
+    ["Conv", layerOf([4, 3, 2, 2], makeNode("Conv", ["x", "w"], ["y"])), [1, 4, 12], [4, 1, 1, 1]],
+    ["ConvTranspose", layerOf([3, 4, 2, 2], convTranspose(1)), [3, 4, 4], [4, 1, 1]],
+    ["ConvTranspose, whose groups share scales", layerOf([6, 4, 2, 2], convTranspose(3)), [6, 4, 4], [4, 1, 1]],
+    ["depthwise ConvTranspose", layerOf([6, 1, 2, 2], convTranspose(6)), [1, 6, 4], [6, 1, 1, 1]],
     [
-      "Conv",
-      { kind: "conv", node: makeNode("Conv", ["x", "w"], ["y"]), file: [4, 3, 2, 2], seen: [4, 3, 2, 2] },
+      "ConvTranspose in groups through Transpose",
+      layerOf([4, 2, 6], transpose([2, 0, 1]), makeNode("ConvTranspose", ["x", "t"], ["y"], { group: attrs.int(3) })),
       [1, 4, 12],
-      [4, 1, 1, 1],
-    ],
-    [
-      "ConvTranspose",
-      { kind: "conv", node: makeNode("ConvTranspose", ["x", "w"], ["y"]), file: [3, 4, 2, 2], seen: [4, 3, 2, 2] },
-      [3, 4, 4],
       [4, 1, 1],
     ],
+    ["LSTM", layerOf([2, 8, 3], makeNode("LSTM", ["x", "w"], ["y"])), [1, 16, 3], [2, 8, 1]],
+    ["rows of a table", layerOf([9, 4], makeNode("Gather", ["w", "x"], ["y"])), [1, 9, 4], [9, 1]],
     [
-      "LSTM",
-      { kind: "recurrent", node: makeNode("LSTM", ["x", "w"], ["y"]), file: [2, 8, 3], seen: [16, 3] },
-      [1, 16, 3],
-      [2, 8, 1],
+      "columns of a table",
+      layerOf([9, 4], makeNode("Gather", ["w", "x"], ["y"], { axis: attrs.int(-1) })),
+      [9, 4, 1],
+      [4],
     ],
-    [
-      "a weight through Transpose",
-      { kind: "linear", node: matMul("t"), file: [4, 6], seen: [4, 6] },
-      [1, 4, 6],
-      [4, 1],
-    ],
-    ["a weight through Identity", { kind: "linear", node: matMul("t"), file: [6, 4], seen: [4, 6] }, [6, 4, 1], [4]],
+    ["a square weight through Transpose", layerOf([4, 4], transpose([1, 0]), matMul("t")), [1, 4, 4], [4, 1]],
+    ["a weight through Identity", layerOf([6, 4], makeNode("Identity", ["w"], ["t"]), matMul("t")), [6, 4, 1], [4]],
   ] as const)(
     "%s: outer, channels, inner, and a scale that broadcasts",
-    (_, given, [outer, channels, inner], scaleDims) => {
-      expect(channelViewOf(layerOf(given))).toEqual({ outer, channels, inner, scaleDims });
+    (_, layer, [outer, channels, inner], scaleDims) => {
+      expect(channelViewOf(layer)).toEqual({ outer, channels, inner, scaleDims });
     },
   );
-  it("says nothing of a square weight that comes through other operators", () => {
-    expect(channelViewOf(layerOf({ kind: "linear", node: matMul("t"), file: [4, 4], seen: [4, 4] }))).toBeUndefined();
-  });
   it("scatters what it gathers, in every view", () => {
     for (const [outer, channels, inner] of [
       [1, 5, 7],

@@ -1,5 +1,4 @@
-import { tensor } from "@espalier/core";
-import { toHalf } from "../grid/half.ts";
+import { tensor, toHalf } from "@espalier/core";
 import type { Names, Piece } from "./piece.ts";
 import { castNode } from "./scales.ts";
 

@@ -1,5 +1,14 @@
-import { attrs, type DataType, dataTypes, makeNode, type Node, type Tensor, tensor } from "@espalier/core";
-import { fitsHalf, toHalf } from "../grid/half.ts";
+import {
+  attrs,
+  type DataType,
+  dataTypes,
+  fitsHalf,
+  makeNode,
+  type Node,
+  type Tensor,
+  tensor,
+  toHalf,
+} from "@espalier/core";
 
 /** What a `Cast` node of its own costs in a file beside the names of its values. */
 const CAST_BYTES = 32;

@@ -1,6 +1,6 @@
+import { roundToHalf } from "@espalier/core";
 import { type Affine, affineOf, fittedAffine, looseAffineOf } from "./affine.ts";
 import { type Grid, type GridOptions, highestOf, middleOf } from "./grid.ts";
-import { roundToHalf } from "./half.ts";
 import { nearest } from "./nearest.ts";
 import { extremeScale, fittedScale } from "./symmetric.ts";
 

@@ -1,4 +1,16 @@
-import { attrs, type Layer, type Model, type Node, type Pass, storedBytes, upgradeOpset } from "@espalier/core";
+import {
+  attrs,
+  floatValues,
+  type Layer,
+  layers,
+  type Model,
+  type Node,
+  type Pass,
+  type Selection,
+  storedBytes,
+  unselected,
+  upgradeOpset,
+} from "@espalier/core";
 import { checkAborted } from "../abort.ts";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import {
@@ -13,9 +25,6 @@ import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
 import { readElsewhere } from "../other-readers.ts";
-import { type Selection, unselected } from "../select.ts";
-import { weightLayers } from "../weight-layers.ts";
-import { floatValues } from "./float-values.ts";
 import { rtn } from "./rtn.ts";
 
 export interface DynamicInt8Options extends Selection {
@@ -39,6 +48,7 @@ const unfit = ({ kind, weight, uses }: Layer, elsewhere: ReadonlySet<string>): s
   if (elsewhere.has(weight.name)) return "its weight has other readers";
   const turned = new Set<boolean>();
   for (const { node, index } of uses) {
+    if (node.domain !== "") return `${node.opType} has no integer form here`;
     if (index !== 1) return "its weight stands on the left";
     if (node.opType === "Gemm" && attrs.intOf(node, "transA", 0) !== 0) return "its input is transposed";
     if (attrs.floatOf(node, "alpha", 1) !== 1 || attrs.floatOf(node, "beta", 1) !== 1) return "it has alpha or beta";
@@ -49,7 +59,7 @@ const unfit = ({ kind, weight, uses }: Layer, elsewhere: ReadonlySet<string>): s
 
 /** The model with its linear layers on integers, and the notes about those that cannot. */
 const linearsOf = (model: Model, { skip, only }: Selection) => {
-  const all = weightLayers(model);
+  const all = layers(model);
   const elsewhere = readElsewhere(model, all);
   const reasonOf = unselected({ skip, only });
   const linear = all.filter((layer) => layer.kind === "linear" && reasonOf(layer) === undefined);
@@ -88,7 +98,7 @@ export const dynamicInt8 = ({
         continue;
       }
       const { tensor, name } = layer.weight;
-      const view = channelViewOf(layer)!;
+      const view = channelViewOf(layer);
       const rows = gatherChannels(await floatValues(tensor), view);
       const columns = view.outer * view.inner;
       const [gridRows, gridColumns] = perChannel ? [view.channels, columns] : [1, view.channels * columns];

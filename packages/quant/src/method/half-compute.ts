@@ -2,15 +2,18 @@ import {
   attrs,
   type DataType,
   dataTypes,
+  fitsHalf,
   type Graph,
+  LARGEST_HALF,
   type Model,
   type Node,
+  SMALLEST_NORMAL_HALF,
   type Tensor,
   tensor,
+  toHalf,
 } from "@espalier/core";
 import type { Names } from "../export/piece.ts";
 import { castNode } from "../export/scales.ts";
-import { fitsHalf, LARGEST_HALF, SMALLEST_NORMAL_HALF, toHalf } from "../grid/half.ts";
 import { floatConstants } from "./half-constants.ts";
 import { valueTypes } from "./value-types.ts";
 

@@ -1,8 +1,20 @@
-import { attrs, type Graph, type Model, type Node, readData, sizeOf, type Tensor } from "@espalier/core";
+import {
+  attrs,
+  fitsHalf,
+  type Graph,
+  halfBits,
+  halfValue,
+  LARGEST_HALF,
+  type Model,
+  type Node,
+  readData,
+  SMALLEST_NORMAL_HALF,
+  sizeOf,
+  type Tensor,
+} from "@espalier/core";
 import { storeHalf } from "../export/float16-storage.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
-import { fitsHalf, halfBits, halfValue, LARGEST_HALF, SMALLEST_NORMAL_HALF } from "../grid/half.ts";
 
 /** A float32 constant of a model: an initializer, or the value of a `Constant` node, in any graph. */
 export interface FloatConstant {

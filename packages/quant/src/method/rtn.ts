@@ -1,19 +1,22 @@
 import {
   EspalierError,
   type Layer,
+  type LayerFilter,
+  layerFilter,
+  layers,
   type Model,
   type Node,
   type Pass,
+  type Selection,
   sizeOf,
   storedBytes,
+  unselected,
   upgradeOpset,
 } from "@espalier/core";
 import { checkAborted } from "../abort.ts";
 import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { readElsewhere } from "../other-readers.ts";
-import { type LayerFilter, layerFilter, type Selection, unselected } from "../select.ts";
-import { weightLayers } from "../weight-layers.ts";
 import { halfConstants } from "./half-constants.ts";
 import { BLOCKED_OPSET, PER_AXIS_OPSET } from "./weight-fit.ts";
 import { codebooks, type PieceOptions, piecesOf } from "./weight-pieces.ts";
@@ -113,7 +116,7 @@ export const rtn = ({
   stage: "quantize",
   async apply(original, ctx) {
     const model = withOpset(original, form === "DequantizeLinear", bits < FULL_BITS || typeof blockSize === "number");
-    const all = weightLayers(model);
+    const all = layers(model);
     const options: PlanOptions = {
       bits,
       blockSize,

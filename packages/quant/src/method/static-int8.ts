@@ -1,13 +1,19 @@
 import {
   consumers,
+  floatValues,
   fold,
   type Layer,
+  type LayerFilter,
+  layerFilter,
+  layers,
   type Model,
   type Node,
   type Pass,
+  type Selection,
   sizeOf,
   storedBytes,
   type Tensor,
+  unselected,
   upgradeOpset,
 } from "@espalier/core";
 import { checkAborted } from "../abort.ts";
@@ -20,9 +26,6 @@ import { quantizeRows } from "../grid/quantize-rows.ts";
 import { readElsewhere } from "../other-readers.ts";
 import { type Calibrator, rangeOf } from "../range/calibrators.ts";
 import { emptyRange, type RangeStats, updateRange } from "../range/histogram.ts";
-import { type LayerFilter, layerFilter, type Selection, unselected } from "../select.ts";
-import { weightLayers } from "../weight-layers.ts";
-import { floatValues } from "./float-values.ts";
 import { rtn } from "./rtn.ts";
 import { PER_AXIS_OPSET } from "./weight-fit.ts";
 
@@ -94,7 +97,7 @@ interface PlaceOptions extends Selection {
 }
 
 const placesOf = (model: Model, { skip, only, float }: PlaceOptions) => {
-  const all = weightLayers(model);
+  const all = layers(model);
   const isFloat = keptFloat(float, all);
   const elsewhere = readElsewhere(model, all);
   const reasonOf = unselected({ skip, only });
@@ -185,7 +188,7 @@ export const staticInt8 = ({
     for (const { layer, node, last } of usable) {
       checkAborted(NAME, ctx.signal);
       const { tensor, name } = layer.weight;
-      const view = channelViewOf(layer)!;
+      const view = channelViewOf(layer);
       const columns = view.outer * view.inner;
       const grid = quantizeRows(gatherChannels(await floatValues(tensor), view), view.channels, columns, {
         bits: portable ? 7 : 8,

@@ -11,7 +11,7 @@ const SMALLEST_BLOCK = 16;
 
 /** [rows, columns] of a layer's weight; blocks run along the columns. */
 export const rowsOf = (layer: Layer): readonly [number, number] => {
-  const view = channelViewOf(layer)!;
+  const view = channelViewOf(layer);
   return [view.channels, view.outer * view.inner];
 };
 
@@ -19,8 +19,7 @@ export const rowsOf = (layer: Layer): readonly [number, number] => {
 export const unfit = (layer: Layer): string | undefined => {
   const { type, dims } = layer.weight.tensor;
   if (type !== "float32" && type !== "float16") return `its weights are ${type}`;
-  if (dims.length < 2 || sizeOf(dims) === 0) return "its weight is no matrix";
-  return channelViewOf(layer) ? undefined : "its output channels lie on no axis of their own";
+  return sizeOf(dims) === 0 ? "its weight is empty" : undefined;
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { Layer, Node } from "@espalier/core";
+import { floatValues, type Layer, type Node } from "@espalier/core";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import { decodeInt8 } from "../export/decode-int8.ts";
 import { type Codebook, codebook, decodePacked } from "../export/decode-packed.ts";
@@ -11,7 +11,7 @@ import { halfIsSmaller } from "../export/scales.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
 import type { Clip } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
-import { allFinite, floatValues } from "./float-values.ts";
+import { allFinite } from "./all-finite.ts";
 import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 
 /** What stands for a layer: nodes that make its weight, or nodes in place of those that use it. */
@@ -61,7 +61,7 @@ export const piecesOf = async (
   fresh: Names,
   book: (bits: 4 | 2) => Codebook,
 ): Promise<LayerPieces | undefined> => {
-  const view = channelViewOf(layer)!;
+  const view = channelViewOf(layer);
   const { name, tensor } = layer.weight;
   const type = tensor.type as "float32" | "float16";
   const values = await floatValues(tensor);

@@ -64,7 +64,7 @@ const blockOf = (layer: Layer, bits: number, { blockSize, bits: asked }: PlanOpt
 /** Decoding by folded operators: takes any layer, with 8 bits where the wanted ones do not fit its rows. */
 export const decoded = (layer: Layer, bits: 8 | 4 | 2, options: PlanOptions): WeightPlan => {
   const [, columns] = rowsOf(layer);
-  const view = channelViewOf(layer)!;
+  const view = channelViewOf(layer);
   const block = dividingBlock(columns, blockOf(layer, bits, options), bits);
   if (bits < BYTE && block !== undefined) return { form: "decode", bits, blockSize: block };
   if (bits < BYTE) return decoded(layer, BYTE, { ...options, blockSize: "auto" });

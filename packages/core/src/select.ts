@@ -1,4 +1,4 @@
-import type { Layer } from "@espalier/core";
+import type { Layer } from "./layers.ts";
 
 /** Chooses layers: names, operator types, globs (`*` is any text), or a function. */
 export type LayerFilter = string | readonly string[] | ((layer: Layer) => boolean);
