@@ -1,9 +1,9 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { createContext } from "../context.ts";
-import type { Feeds, ValueObserver } from "../pass.ts";
+import type { Feeds, LayerObserver, ValueObserver } from "../pass.ts";
 import type { Tensor } from "../tensor.ts";
-import { tinyConv, tinyMlp } from "../testing/index.ts";
+import { tinyConv, tinyMlp, tinyTransformer } from "../testing/index.ts";
 import { observe } from "./observe.ts";
 import type { Ort } from "./ort.ts";
 
@@ -61,6 +61,22 @@ describe("observe", () => {
     ]);
     const total = samples.reduce((sum, { x }) => sum + (x.data as Float32Array).reduce((a, b) => a + b, 0), 0);
     expect(stats.get("x")!.sum).toBeCloseTo(total, 4);
+  });
+
+  it("folds the input of each layer, once where two layers share it, and not of layers that init leaves out", async () => {
+    const { model, samples } = tinyTransformer();
+    const seen: [string, string, readonly number[]][] = [];
+    const observer: LayerObserver<string> = {
+      init: ({ name }) => (name === "up" ? undefined : name),
+      update: (name, { type, dims }) => void seen.push([name, type, dims]),
+    };
+    const stats = await observe(model, observer, createContext({ ort, calibration: () => samples.slice(0, 1) }));
+    expect([...stats.keys()]).toEqual(["e", "q_m", "k_m", "v_m", "o", "down"]);
+    expect(seen).toEqual([
+      ["e", "int64", [1, 7]],
+      ...["q_m", "k_m", "v_m", "o"].map((name) => [name, "float32", [1, 7, 32]]),
+      ["down", "float32", [1, 7, 128]],
+    ]);
   });
 
   it("holds no more inner values than fit the memory it is given, and gives the same statistics", async () => {

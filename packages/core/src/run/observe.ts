@@ -1,5 +1,7 @@
 import { checkAborted } from "../abort.ts";
 import { EspalierError } from "../errors.ts";
+import { layers } from "../layers/find-layers.ts";
+import type { Layer } from "../layers.ts";
 import type { Model } from "../model.ts";
 import type { Calibration, Context, Observer } from "../pass.ts";
 import { byteLengthOf, type Tensor } from "../tensor.ts";
@@ -37,8 +39,21 @@ const foldsOf = async <Stats>(model: Model, observer: Observer<Stats>, stats: Ma
     for (const name of names) stats.set(name, observer.init(name));
     return names.map((name) => fold(name, name, (s, x) => observer.update(s, x, name)));
   }
-  throw new EspalierError("UNSUPPORTED", "core/run", "layers cannot be observed yet. Observe values.");
+  const folds: Fold[] = [];
+  for (const layer of layers(model)) {
+    const inputs = inputsOf(layer);
+    const empty = inputs.length > 0 ? observer.init(layer) : undefined;
+    if (empty === undefined) continue;
+    stats.set(layer.name, empty);
+    for (const value of inputs) folds.push(fold(layer.name, value, (s, x) => observer.update(s, x, layer)));
+  }
+  return folds;
 };
+
+/** Inputs of a layer that can be fetched: those of its uses in the main graph. */
+const inputsOf = ({ uses }: Layer): string[] => [
+  ...new Set(uses.filter(({ path, input }) => path.length === 0 && input !== "").map(({ input }) => input)),
+];
 
 /** Greedy: names in order, a new group where the next would pass `memory`. */
 const groupsOf = (names: readonly string[], bytes: ReadonlyMap<string, number>, memory: number): string[][] => {
