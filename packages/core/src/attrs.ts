@@ -55,6 +55,24 @@ export const subgraphsOf = (node: Node): { readonly attribute: string; readonly 
     return a.kind === "graphs" ? a.value.map((graph) => ({ attribute, graph })) : [];
   });
 
+/** The node with another graph in place of each of its subgraphs; the same node where all stay the same. */
+export const mapSubgraphs = (node: Node, map: (graph: Graph) => Graph): Node => {
+  let attributes: Map<string, Attribute> | undefined;
+  const put = (name: string, attribute: Attribute) => {
+    attributes = (attributes ?? new Map(node.attributes)).set(name, attribute);
+  };
+  for (const [name, a] of node.attributes) {
+    if (a.kind === "graph") {
+      const graph = map(a.value);
+      if (graph !== a.value) put(name, { ...a, value: graph });
+    } else if (a.kind === "graphs") {
+      const graphs = a.value.map(map);
+      if (graphs.some((graph, i) => graph !== a.value[i])) put(name, { ...a, value: graphs });
+    }
+  }
+  return attributes ? { ...node, attributes } : node;
+};
+
 /** A new node; `attributes` are made with `int`, `ints`, `float`, `string`, `tensorAttr` … of this module. */
 export const makeNode = (
   opType: string,

@@ -1,7 +1,7 @@
-import { subgraphsOf } from "../attrs.ts";
+import { mapSubgraphs, subgraphsOf } from "../attrs.ts";
 import { EspalierError } from "../errors.ts";
 import { freeNames, labelOf, readsOf, uniqueName } from "../graph.ts";
-import type { Attribute, Graph, Node, ValueInfo } from "../model.ts";
+import type { Graph, Node, ValueInfo } from "../model.ts";
 import type { Tensor } from "../tensor.ts";
 import { sortNodes } from "./sort.ts";
 
@@ -200,22 +200,8 @@ export const openGraph = (graph: Graph, path: readonly string[], state: DraftSta
   return self;
 };
 
-const closeNode = (node: Node, outer: ReadonlySet<string>, state: DraftState): Node => {
-  const close = (graph: Graph) => state.drafts.get(graph)?.close(outer) ?? graph;
-  let attributes: Map<string, Attribute> | undefined;
-  for (const [name, attribute] of node.attributes) {
-    let value: Attribute = attribute;
-    if (attribute.kind === "graph") {
-      const graph = close(attribute.value);
-      if (graph !== attribute.value) value = { ...attribute, value: graph };
-    } else if (attribute.kind === "graphs") {
-      const graphs = attribute.value.map(close);
-      if (graphs.some((graph, i) => graph !== attribute.value[i])) value = { ...attribute, value: graphs };
-    }
-    if (value !== attribute) attributes = (attributes ?? new Map(node.attributes)).set(name, value);
-  }
-  return attributes ? { ...node, attributes } : node;
-};
+const closeNode = (node: Node, outer: ReadonlySet<string>, state: DraftState): Node =>
+  mapSubgraphs(node, (graph) => state.drafts.get(graph)?.close(outer) ?? graph);
 
 const checkNames = (nodes: readonly Node[], { path, outputs }: GraphDraft, known: ReadonlySet<string>) => {
   const where = path.length > 0 ? ` of the subgraph at ${path.join(" / ")}` : "";

@@ -1,6 +1,6 @@
-import { intOf } from "../attrs.ts";
+import { intOf, mapSubgraphs } from "../attrs.ts";
 import { constantValue, readsOf } from "../graph.ts";
-import type { Attribute, Graph, Node } from "../model.ts";
+import type { Graph, Node } from "../model.ts";
 import { type DataType, dataTypeOfCode, isLazy, readData, sizeOf, type Tensor } from "../tensor.ts";
 import { evaluate, isComputed, MAX_ELEMENTS } from "./evaluate.ts";
 import type { FoldGraph } from "./fold-graph.ts";
@@ -26,14 +26,8 @@ export const renameReads = (
   moved: (from: Graph, to: Graph) => void,
 ): Node => {
   if (names.size === 0 || ![...readsOf(node)].some((name) => names.has(name))) return node;
-  const attributes = new Map<string, Attribute>();
-  for (const [name, a] of node.attributes) {
-    if (a.kind === "graph") attributes.set(name, { ...a, value: renameGraph(a.value, names, moved) });
-    else if (a.kind === "graphs") {
-      attributes.set(name, { ...a, value: a.value.map((graph) => renameGraph(graph, names, moved)) });
-    } else attributes.set(name, a);
-  }
-  return { ...node, attributes, inputs: node.inputs.map((name) => names.get(name) ?? name) };
+  const next = mapSubgraphs(node, (graph) => renameGraph(graph, names, moved));
+  return { ...next, inputs: node.inputs.map((name) => names.get(name) ?? name) };
 };
 
 /** The oldest opset whose Dropout only drops when it is told to train. */

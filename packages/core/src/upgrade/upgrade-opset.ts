@@ -1,4 +1,4 @@
-import { intOf, makeNode, tensorAttr } from "../attrs.ts";
+import { intOf, makeNode, mapSubgraphs, tensorAttr } from "../attrs.ts";
 import { EspalierError } from "../errors.ts";
 import {
   allNames,
@@ -10,7 +10,7 @@ import {
   uniqueName,
   walkGraphs,
 } from "../graph.ts";
-import type { Attribute, Graph, Model, ModelFunction, Node } from "../model.ts";
+import type { Graph, Model, ModelFunction, Node } from "../model.ts";
 import { type DataType, dataTypeOfCode, type Tensor } from "../tensor.ts";
 import type { RewriteContext } from "./rewrite.ts";
 import { NEWEST_OPSET, SCHEMA_CHANGES } from "./table.ts";
@@ -122,22 +122,6 @@ const upgradeNode = (node: Node, from: number, context: RewriteContext, state: S
   return [node];
 };
 
-const withSubgraphs = (node: Node, upgrade: (graph: Graph) => Graph): Node => {
-  let changed = false;
-  const one = (graph: Graph) => {
-    const next = upgrade(graph);
-    changed ||= next !== graph;
-    return next;
-  };
-  const attributes = new Map<string, Attribute>();
-  for (const [name, a] of node.attributes) {
-    if (a.kind === "graph") attributes.set(name, { ...a, value: one(a.value) });
-    else if (a.kind === "graphs") attributes.set(name, { ...a, value: a.value.map(one) });
-    else attributes.set(name, a);
-  }
-  return changed ? { ...node, attributes } : node;
-};
-
 const upgradeGraph = (graph: Graph, from: number, state: State): Graph => {
   const scope = state.scopes.get(graph);
   if (scope === undefined) return graph;
@@ -149,7 +133,7 @@ const upgradeGraph = (graph: Graph, from: number, state: State): Graph => {
   });
   const inner = (subgraph: Graph) => upgradeGraph(subgraph, from, state);
   const nodes = graph.nodes.flatMap((node) =>
-    upgradeNode(node, from, context, state).map((next) => withSubgraphs(next, inner)),
+    upgradeNode(node, from, context, state).map((next) => mapSubgraphs(next, inner)),
   );
   const same = nodes.length === graph.nodes.length && nodes.every((node, i) => node === graph.nodes[i]);
   return same ? graph : { ...graph, nodes, weights };
