@@ -1,1 +1,11 @@
-export {};
+export { type Compressed, compress } from "./compress.ts";
+export { checkPasses, orderPasses } from "./order.ts";
+export { type Schema, schemaProblems } from "./recipe/check-schema.ts";
+export { type ImportModule, loadPasses } from "./recipe/load-passes.ts";
+export { nearest, suggestion } from "./recipe/nearest.ts";
+export { parseRecipe } from "./recipe/parse-recipe.ts";
+export type { Budget, PassEntry, PassRecipe, Recipe, SearchRecipe, Target } from "./recipe/recipe.ts";
+export { recipeSchema } from "./recipe/recipe-schema.ts";
+export { type RecipeName, recipes } from "./recipe/recipes.ts";
+export type { CandidateRow, LayerEntry, Metrics, Report, Sizes } from "./report/report.ts";
+export type { CompressOptions, Data, Run } from "./settings.ts";

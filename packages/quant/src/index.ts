@@ -7,6 +7,7 @@ export { type DynamicInt8Options, dynamicInt8 } from "./method/dynamic-int8.ts";
 export { type Float16Options, float16 } from "./method/float16.ts";
 export { type RtnOptions, rtn } from "./method/rtn.ts";
 export { type StaticInt8Options, staticInt8 } from "./method/static-int8.ts";
+export { optionSchemas } from "./option-schemas.ts";
 export { type Calibrator, type Range, rangeOf } from "./range/calibrators.ts";
 export { emptyRange, type RangeStats, updateRange } from "./range/histogram.ts";
 export { planBytes, type Scheme, schemesFor } from "./schemes.ts";

@@ -1,0 +1,82 @@
+import { isEspalierError, type Pass, stages } from "@espalier/core";
+import { badRecipe } from "../errors.ts";
+import { type Schema, schemaProblems } from "./check-schema.ts";
+import { suggestion } from "./nearest.ts";
+import type { PassEntry, PassRecipe, Target } from "./recipe.ts";
+
+/** Loads a module by the name that a recipe gives. */
+export type ImportModule = (name: string) => Promise<unknown>;
+
+export const importByName: ImportModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ name);
+
+type Exports = Readonly<Record<string, unknown>>;
+
+const firstLine = (error: unknown) => (error instanceof Error ? error.message : String(error)).split("\n")[0];
+
+const isPass = (value: unknown): value is Pass => {
+  const pass = value as Partial<Pass> | null | undefined;
+  return typeof pass?.name === "string" && typeof pass.apply === "function" && stages.includes(pass.stage as never);
+};
+
+/** Factories that a module offers: those that it gives option schemas of, else all functions. */
+const offered = (module: Exports): string[] =>
+  Object.keys((module.optionSchemas as Exports | undefined) ?? module).filter(
+    (name) => typeof module[name] === "function",
+  );
+
+const loadOne = async (
+  { pass: path, options = {} }: PassEntry,
+  where: string,
+  load: ImportModule,
+  target: Target,
+): Promise<Pass | string[]> => {
+  const cut = path.lastIndexOf("/");
+  const [name, factory] = [path.slice(0, cut), path.slice(cut + 1)];
+  if (cut < 1 || factory === "")
+    return [`${where}.pass is "${path}", and must name a module and its export, as "@espalier/quant/rtn" does`];
+  let module: Exports;
+  try {
+    module = (await load(name)) as Exports;
+  } catch (error) {
+    return [
+      `${where}.pass: module "${name}" could not be loaded (${firstLine(error)}); install it, or correct the name`,
+    ];
+  }
+  const make = module[factory];
+  if (typeof make !== "function")
+    return [`${where}.pass: module "${name}" has no pass "${factory}"; ${suggestion(factory, offered(module))}`];
+  const schema = (module.optionSchemas as Readonly<Record<string, Schema>> | undefined)?.[factory];
+  const problems = schema ? schemaProblems(options, schema, `${where}.options`) : [];
+  if (problems.length > 0) return problems;
+  const targeted = schema?.properties?.target !== undefined && options.target === undefined;
+  try {
+    const made: unknown = await make(targeted ? { ...options, target } : options);
+    return isPass(made) ? made : [`${where}.pass: "${path}" makes no pass (name, stage and apply)`];
+  } catch (error) {
+    const message = isEspalierError(error) ? error.message.replace(/^\[[^\]]*\] /, "") : firstLine(error);
+    return [`${where}: "${path}" refused its options: ${message}`];
+  }
+};
+
+/**
+ * The passes of a recipe, in its order. A pass whose options have a `target` gets the run's, unless the recipe says
+ * another. Loading a module runs it: take recipes from those whose code you would run.
+ *
+ * @param importModule resolves module names where the passes are installed; by default, from this package
+ * @throws EspalierError `BAD_RECIPE` that names every module, export and option that is wrong
+ */
+export const loadPasses = async (
+  { passes, target: own = "node" }: PassRecipe,
+  importModule: ImportModule = importByName,
+  target: Target = own,
+): Promise<Pass[]> => {
+  const loaded: Pass[] = [];
+  const problems: string[] = [];
+  for (const [i, entry] of passes.entries()) {
+    const found = await loadOne(entry, `recipe.passes[${i}]`, importModule, target);
+    if (Array.isArray(found)) problems.push(...found);
+    else loaded.push(found);
+  }
+  if (problems.length > 0) throw badRecipe(problems);
+  return loaded;
+};

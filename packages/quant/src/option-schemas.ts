@@ -1,0 +1,116 @@
+import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
+import type { Float16Options } from "./method/float16.ts";
+import type { RtnOptions } from "./method/rtn.ts";
+import type { StaticInt8Options } from "./method/static-int8.ts";
+import type { Calibrator } from "./range/calibrators.ts";
+import type { Target, WeightForm } from "./support.ts";
+
+/** JSON Schema, the part that is used here. */
+interface Schema {
+  readonly type?: string;
+  readonly enum?: readonly (string | number)[];
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean;
+  readonly description?: string;
+}
+
+/** Lists every member of a union of strings: one that is missing, or is none, does not compile. */
+const all = <T extends string>(members: Readonly<Record<T, true>>) => Object.keys(members) as T[];
+
+const object = <Options>(properties: Readonly<Record<keyof Options & string, Schema>>): Schema => ({
+  type: "object",
+  properties,
+  additionalProperties: false,
+});
+
+const boolean = (description: string): Schema => ({ type: "boolean", description });
+const oneOf = (values: readonly (string | number)[], description: string): Schema => ({ enum: values, description });
+
+const names: readonly Schema[] = [{ type: "string" }, { type: "array", items: { type: "string" } }];
+const selection = {
+  skip: { anyOf: names, description: "Layers that are left alone: names, operators, globs." },
+  only: { anyOf: names, description: "The only layers that are changed: names, operators, globs." },
+};
+
+const portable = boolean("7-bit weights, for processors whose 8-bit kernels saturate.");
+const embeddings = boolean("Store embedding tables in 8 bits, one scale a row.");
+
+const forms = all<WeightForm>({
+  decode: true,
+  float16: true,
+  MatMulNBits: true,
+  DequantizeLinear: true,
+  GatherBlockQuantized: true,
+  gatherRows: true,
+});
+
+const calibrators = all<Extract<Calibrator, string>>({ minmax: true, "moving-average": true, mse: true });
+
+const rtn = object<RtnOptions>({
+  ...selection,
+  bits: oneOf([8, 4, 2], "Bits of a weight."),
+  blockSize: {
+    anyOf: [{ enum: ["auto", "channel"] }, { type: "integer", minimum: 8 }],
+    description: "Columns that share a scale.",
+  },
+  symmetric: boolean("No zero points."),
+  zeroPoint: oneOf(["integer", "float"], "Zero points of asymmetric grids."),
+  form: oneOf(["auto", ...forms], "How weights stand in the file."),
+  embeddings: oneOf(["auto", "float", ...forms], "How embedding tables stand in the file."),
+  target: oneOf(all<Target>({ node: true, web: true, webgpu: true, size: true }), "Where the result runs."),
+  portable,
+  sensitive: {
+    anyOf: names,
+    description: 'Layers that keep 8 bits where bits is lower: "auto", names, operators, globs.',
+  },
+  float16Below: { type: "integer", minimum: 0, description: "Layers of at most so many weights are float16." },
+  rest: oneOf(["float32", "float16"], "How biases, norms and other constants are stored."),
+  clip: oneOf(["none", "mse"], "Scale of the extremes, or that of the least squared error."),
+  accuracyLevel: oneOf([0, 1, 2, 3, 4], "Attribute of MatMulNBits; 4 is int8 activations."),
+  rounding: oneOf(["auto", "nearest", "balanced"], "balanced keeps the sum of each row's errors near 0."),
+});
+
+const dynamicInt8 = object<DynamicInt8Options>({
+  ...selection,
+  weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
+  perChannel: boolean("One scale for each output, or one for the whole weight."),
+  portable,
+  embeddings,
+});
+
+const percentile: Schema = {
+  type: "object",
+  properties: { percentile: { type: "number", exclusiveMinimum: 0, maximum: 100 } },
+  required: ["percentile"],
+  additionalProperties: false,
+};
+
+const staticInt8 = object<StaticInt8Options>({
+  ...selection,
+  calibrator: {
+    anyOf: [{ enum: calibrators }, percentile],
+    description: "How the range of an activation is chosen from the calibration data.",
+  },
+  float: { anyOf: names, description: 'Layers that are computed in float: "auto", "none", names, operators, globs.' },
+  portable,
+  embeddings,
+});
+
+const float16 = object<Float16Options>({
+  mode: oneOf(["storage", "compute"], "Constants stored as float16, or values computed in it too."),
+  keepIo: boolean("compute: inputs and outputs keep their types."),
+  blockList: {
+    type: "array",
+    items: { type: "string" },
+    description: "compute: operators, or names of nodes, that stay float32.",
+  },
+});
+
+/** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
+export const optionSchemas = { rtn, dynamicInt8, staticInt8, float16 } as const;
