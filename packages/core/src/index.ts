@@ -10,6 +10,7 @@ export * from "./errors.ts";
 export { type FoldOptions, fold } from "./fold/fold.ts";
 export * from "./graph.ts";
 export { layers } from "./layers/find-layers.ts";
+export { type MapLayersOptions, mapLayers } from "./layers/map-layers.ts";
 export { replaceWeights, type WeightPlace } from "./layers/replace-weights.ts";
 export type * from "./layers.ts";
 export type * from "./model.ts";
