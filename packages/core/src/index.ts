@@ -13,6 +13,30 @@ export { layers } from "./layers/find-layers.ts";
 export { type MapLayersOptions, mapLayers } from "./layers/map-layers.ts";
 export { replaceWeights, type WeightPlace } from "./layers/replace-weights.ts";
 export type * from "./layers.ts";
+export { type BrotliOptions, brotliBytes } from "./measure/brotli.ts";
+export {
+  type CompareOptions,
+  type Comparison,
+  compareModels,
+  type LayerFidelity,
+} from "./measure/compare-models.ts";
+export { type Fidelity, type FidelityOptions, type FidelitySums, fidelityOf } from "./measure/fidelity.ts";
+export {
+  type Generated,
+  type GeneratedInput,
+  type GenerateOptions,
+  generateFeeds,
+  generateInputs,
+} from "./measure/generate-feeds.ts";
+export {
+  type Latency,
+  type LatencyOptions,
+  latencyOf,
+  type MeasureLatencyOptions,
+  measureLatency,
+  type Timing,
+} from "./measure/latency.ts";
+export { type ModelSize, measureSize, type WeightSize } from "./measure/size.ts";
 export type * from "./model.ts";
 export * from "./numeric/floats.ts";
 export * from "./numeric/half.ts";

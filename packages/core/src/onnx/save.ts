@@ -1,7 +1,7 @@
 import { EspalierError } from "../errors.ts";
 import type { Model } from "../model.ts";
 import { INLINE_BYTES } from "./schema.ts";
-import { type NodeFiles, nodeFiles, type Part } from "./source.ts";
+import { type NodeFiles, nodeFiles, type Part, partLength } from "./source.ts";
 import { chunksOf, hasExternalData, MAX_MODEL_BYTES, modelParts } from "./write.ts";
 
 export interface SaveOptions {
@@ -60,9 +60,7 @@ const layout = (model: Model, name: string, chunkBytes: number) => {
 const singleFile = (model: Model): readonly Part[] | undefined => {
   try {
     const parts = modelParts(model);
-    return parts.reduce((sum, part) => sum + ("byteLength" in part ? part.byteLength : part.length), 0) > MAX_FILE_BYTES
-      ? undefined
-      : parts;
+    return parts.reduce((sum, part) => sum + partLength(part), 0) > MAX_FILE_BYTES ? undefined : parts;
   } catch (error) {
     if (error instanceof EspalierError && error.code === "TOO_LARGE") return undefined;
     throw error;
@@ -88,21 +86,13 @@ const writeFile = async (file: string, parts: readonly Part[], signal: AbortSign
   return bytes;
 };
 
-/**
- * Writes the model into a folder (Node). Every file is written under a temporary name beside its place and renamed when
- * all are complete, so that a failure or an abort leaves nothing behind.
- *
- * @throws EspalierError `EXISTS` without force, `TOO_LARGE` when `externalData: false` and one file cannot hold it,
- *   `ABORTED`, `IO`
- */
-export const saveModel = async (
-  model: Model,
-  path: string,
-  { externalData = "auto", chunkBytes = MAX_FILE_BYTES, force = false, signal }: SaveOptions = {},
-): Promise<SavedModel> => {
-  const node = await nodeFiles();
-  const folder = node.path.dirname(path);
-  const name = node.path.basename(path);
+interface PlannedFile {
+  readonly file: string;
+  readonly parts: readonly Part[];
+}
+
+/** The files that a model is written to, the model first, by their names. */
+const filesOf = (model: Model, name: string, { externalData = "auto", chunkBytes = MAX_FILE_BYTES }: SaveOptions) => {
   const inside =
     externalData === false
       ? modelParts(model)
@@ -112,9 +102,31 @@ export const saveModel = async (
   const { parts, files } = inside
     ? { parts: inside, files: [] }
     : layout(model, name, Math.min(chunkBytes, MAX_MODEL_BYTES));
+  return [{ file: name, parts }, ...files.map((data): PlannedFile => ({ file: data.location, parts: data.parts }))];
+};
+
+/** Bytes of all files that `saveModel` would write, without writing them. */
+export const savedBytes = (model: Model, options: SaveOptions = {}): number =>
+  filesOf(model, "model.onnx", options).reduce(
+    (total, { parts }) => parts.reduce((sum, part) => sum + partLength(part), total),
+    0,
+  );
+
+/**
+ * Writes the model into a folder (Node). Every file is written under a temporary name beside its place and renamed when
+ * all are complete, so that a failure or an abort leaves nothing behind.
+ *
+ * @throws EspalierError `EXISTS` without force, `TOO_LARGE` when `externalData: false` and one file cannot hold it,
+ *   `ABORTED`, `IO`
+ */
+export const saveModel = async (model: Model, path: string, options: SaveOptions = {}): Promise<SavedModel> => {
+  const { force = false, signal } = options;
+  const node = await nodeFiles();
+  const folder = node.path.dirname(path);
+  const [own, ...others] = filesOf(model, node.path.basename(path), options);
   const all = [
-    { file: path, parts },
-    ...files.map((data) => ({ file: node.path.join(folder, data.location), parts: data.parts })),
+    { file: path, parts: own.parts },
+    ...others.map(({ file, parts }) => ({ file: node.path.join(folder, file), parts })),
   ];
   const taken = force ? undefined : all.find(({ file }) => node.fs.existsSync(file));
   if (taken) throw exists(taken.file);

@@ -1,11 +1,11 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
+import { countingOrt } from "../../test/counting-ort.ts";
 import { createContext } from "../context.ts";
 import type { Feeds, LayerObserver, ValueObserver } from "../pass.ts";
 import type { Tensor } from "../tensor.ts";
 import { tinyConv, tinyMlp, tinyTransformer } from "../testing/index.ts";
 import { observe } from "./observe.ts";
-import type { Ort } from "./ort.ts";
 
 interface Sum {
   count: number;
@@ -20,34 +20,6 @@ const sums = (names: readonly string[]): ValueObserver<Sum> => ({
     stats.sum += (x.data as Float32Array).reduce((total, value) => total + value, 0);
   },
 });
-
-/** An ort that counts its sessions and the outputs each run asked for. */
-const counting = () => {
-  const fetched: number[] = [];
-  let open = 0;
-  const counted: Ort = {
-    ...ort,
-    InferenceSession: {
-      async create(model: never, options: never) {
-        open++;
-        const session = await ort.InferenceSession.create(model, options);
-        return {
-          inputNames: session.inputNames,
-          outputNames: session.outputNames,
-          run(feeds: never, fetches: string[]) {
-            fetched.push(fetches.length);
-            return session.run(feeds, fetches);
-          },
-          async release() {
-            open--;
-            await session.release();
-          },
-        };
-      },
-    },
-  };
-  return { counted, fetched, open: () => open };
-};
 
 describe("observe", () => {
   it("folds every sample of every value, inputs too, once", async () => {
@@ -82,7 +54,7 @@ describe("observe", () => {
   it("holds no more inner values than fit the memory it is given, and gives the same statistics", async () => {
     const { model, samples } = tinyConv();
     const names = ["c1", "r1", "c2", "r2", "c3", "r3"];
-    const { counted, fetched, open } = counting();
+    const { counted, fetched, open } = countingOrt(ort);
     const ctx = createContext({ ort: counted, calibration: () => samples });
     const all = await observe(model, sums(names), ctx);
     // one probe, then three samples with everything at once

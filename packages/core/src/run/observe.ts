@@ -3,9 +3,10 @@ import { EspalierError } from "../errors.ts";
 import { layers } from "../layers/find-layers.ts";
 import type { Layer } from "../layers.ts";
 import type { Model } from "../model.ts";
-import type { Calibration, Context, Observer } from "../pass.ts";
-import { byteLengthOf, type Tensor } from "../tensor.ts";
+import type { Context, Observer } from "../pass.ts";
+import type { Tensor } from "../tensor.ts";
 import { openSession } from "./session.ts";
+import { firstOf, groupValues, USUAL_MEMORY } from "./value-groups.ts";
 
 /** One fold: the value it watches, and what a tensor of that value does to its statistics. */
 interface Fold {
@@ -17,10 +18,6 @@ export interface ObserveOptions {
   /** Bytes of inner values that may be held at a time, beside what the model itself needs to run. */
   readonly memory?: number;
 }
-
-const USUAL_MEMORY = 64e6;
-/** Values that are fetched together while their sizes are not known. */
-const PROBED_TOGETHER = 32;
 
 const needs = (what: "calibration" | "ort", give: string) =>
   new EspalierError("MISSING_NEED", "core/run", `statistics need ${what}, and the context has none. Give ${give}.`);
@@ -55,37 +52,6 @@ const inputsOf = ({ uses }: Layer): string[] => [
   ...new Set(uses.filter(({ path, input }) => path.length === 0 && input !== "").map(({ input }) => input)),
 ];
 
-/** Greedy: names in order, a new group where the next would pass `memory`. */
-const groupsOf = (names: readonly string[], bytes: ReadonlyMap<string, number>, memory: number): string[][] => {
-  const groups: string[][] = [];
-  let left = 0;
-  for (const name of names) {
-    const size = bytes.get(name) ?? 0;
-    if (groups.length === 0 || size > left) {
-      groups.push([]);
-      left = memory;
-    }
-    groups[groups.length - 1].push(name);
-    left -= size;
-  }
-  return groups;
-};
-
-const chunks = (names: readonly string[], size: number): string[][] =>
-  Array.from({ length: Math.ceil(names.length / size) }, (_, i) => names.slice(i * size, (i + 1) * size));
-
-const empty = () =>
-  new EspalierError(
-    "BAD_DATA",
-    "core/run",
-    "the calibration data has no samples. Give at least one, each time it is called.",
-  );
-
-const firstOf = async (calibration: Calibration) => {
-  for await (const feeds of calibration()) return feeds;
-  throw empty();
-};
-
 /**
  * Statistics of a pass, by layer or value name: calibration data streams through the model, and each watched value is
  * folded in and forgotten. Values are watched in groups that fit `memory`, a run over the data for each group, so that
@@ -113,30 +79,17 @@ export const observe = async <Stats>(
   const folds = await foldsOf(model, observer, stats);
   const names = [...new Set(folds.map(({ value }) => value))];
   if (names.length === 0) return stats;
-  const open = (fetch: readonly string[]) =>
-    openSession(ort, model, { fetch, ...(threads !== undefined && { threads }) });
+  const onThreads = threads !== undefined && { threads };
+  const first = await firstOf(calibration);
+  const groups = await groupValues(ort, model, names, first, { memory, ...onThreads, ...(signal && { signal }) });
   const task = "calibrate";
 
-  const sizes = new Map<string, number>();
-  const first = await firstOf(calibration);
-  for (const some of chunks(names, PROBED_TOGETHER)) {
-    checkAborted("core/run", signal);
-    const session = await open(some);
-    try {
-      for (const [name, { type, dims }] of Object.entries(await session.run(first, some)))
-        sizes.set(name, byteLengthOf(type, dims));
-    } finally {
-      await session.release();
-    }
-  }
-
-  const groups = groupsOf(names, sizes, memory);
   let done = 0;
   let total: number | undefined;
   progress({ kind: "start", task });
   for (const group of groups) {
     const wanted = folds.filter(({ value }) => group.includes(value));
-    const session = await open(group);
+    const session = await openSession(ort, model, { fetch: group, ...onThreads });
     try {
       for await (const feeds of calibration()) {
         checkAborted("core/run", signal);
