@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { gaussian } from "../testing/tiny.ts";
 import { type Calibrator, rangeOf } from "./calibrators.ts";
-import { emptyRange, updateRange } from "./histogram.ts";
+import { entropyCut } from "./entropy.ts";
+import { emptyRange, magnitudes, updateRange } from "./histogram.ts";
 
 const COUNT = 100_000;
 /** Laplace numbers of scale 1: the difference of two exponentials, each the half sum of two squared Gaussians. */
@@ -46,13 +47,70 @@ describe("rangeOf", () => {
     }
   });
 
+  it("cuts Laplace numbers by entropy inside their extremes, between the 99th percentile and ACIQ's threshold + 10 %", () => {
+    const { low, high } = rangeOf(stats, "entropy");
+    expect([low, high]).toEqual([-high, high]);
+    expect(high).toBeLessThan(Math.min(9.8968 * 1.1, 0.9 * stats.high));
+    expect(high).toBeGreaterThan(rangeOf(stats, { percentile: 99 }).high);
+  });
+
+  it("keeps a side by entropy that is shorter than the cut, and gives both halves of the codes to a single side", () => {
+    const swish = seen(values.map((v) => v / (1 + Math.exp(-v))));
+    expect(rangeOf(swish, "entropy").low).toBe(swish.low);
+    expect(rangeOf(swish, "entropy").high).toBeLessThan(swish.high);
+    const relu = seen(values.map((v) => Math.max(0, v)));
+    const width = 2 ** relu.exponent;
+    expect(rangeOf(relu, "entropy")).toEqual({ low: 0, high: entropyCut(magnitudes(relu), 256) * width });
+  });
+
   it("has zero in every range", () => {
     const positive = seen(Float32Array.of(3, 4, 5));
-    for (const calibrator of ["minmax", "moving-average", "mse", { percentile: 99 }] as Calibrator[]) {
+    for (const calibrator of ["minmax", "moving-average", "mse", "entropy", { percentile: 99 }] as Calibrator[]) {
       const { low, high } = rangeOf(positive, calibrator);
       expect(low).toBeLessThanOrEqual(0);
       expect(high).toBeGreaterThanOrEqual(0);
     }
+  });
+});
+
+describe("entropyCut", () => {
+  /** The published algorithm, word for word, with lists. */
+  const naive = (magnitudes: readonly number[], levels: number): number => {
+    const bins = [...magnitudes];
+    bins[0] = bins[1]!;
+    const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+    let [best, least] = [bins.length, Number.POSITIVE_INFINITY];
+    for (let i = levels; i <= bins.length; i++) {
+      const p = bins.slice(0, i);
+      p[i - 1]! += sum(bins.slice(i));
+      const levelOf = (bin: number) => Math.floor((bin * levels) / i);
+      const q = p.map((_, bin) => {
+        if (bins[bin] === 0) return 0;
+        const mates = bins.slice(0, i).filter((count, other) => levelOf(other) === levelOf(bin) && count > 0);
+        return sum(mates) / mates.length;
+      });
+      const [pSum, qSum] = [sum(p), sum(q)];
+      const kl = sum(
+        p.map((value, bin) => (value > 0 ? (value / pSum) * Math.log(value / pSum / (q[bin]! / qSum)) : 0)),
+      );
+      if (kl <= least + 1e-12) [best, least] = [i, Math.min(kl, least)];
+    }
+    return best;
+  };
+
+  it("agrees with the published algorithm on histograms with tails, gaps and outliers", () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const noise = gaussian(80, seed);
+      const counts = Array.from(noise, (v, i) =>
+        Math.max(0, Math.round(900 * Math.exp(-i / (4 + seed)) * (1 + 0.4 * v))),
+      );
+      counts[79] = seed;
+      expect(entropyCut(Float64Array.from(counts), 16)).toBe(naive(counts, 16));
+    }
+  });
+
+  it("keeps all bins where there are no more than levels", () => {
+    expect(entropyCut(Float64Array.of(5, 3, 1), 4)).toBe(3);
   });
 });
 
@@ -65,8 +123,8 @@ describe("updateRange", () => {
   });
 
   it("keeps masks out of the range", () => {
-    const stats = seen(Float32Array.of(-3.4e38, Number.NEGATIVE_INFINITY, -1, 2));
-    expect([stats.low, stats.high, stats.masked]).toEqual([-1, 2, 2]);
+    const stats = seen(Float32Array.of(-3.4e38, Number.NEGATIVE_INFINITY, -65504, -1, 2));
+    expect([stats.low, stats.high, stats.masked]).toEqual([-1, 2, 3]);
   });
 
   it("averages extremes with nine tenths of the past", () => {

@@ -1,7 +1,12 @@
-import { edgeOf, type RangeStats } from "./histogram.ts";
+import { nearest } from "../grid/nearest.ts";
+import { entropyCut } from "./entropy.ts";
+import { edgeOf, magnitudes, type RangeStats } from "./histogram.ts";
 
-/** Turns statistics into the range that the integers span; zero is always inside. */
-export type Calibrator = "minmax" | "moving-average" | "mse" | { readonly percentile: number };
+/**
+ * Turns statistics into the range that the integers span; zero is always inside. A percentile leaves half of what is
+ * above it outside on each side.
+ */
+export type Calibrator = "minmax" | "moving-average" | "mse" | "entropy" | { readonly percentile: number };
 
 export interface Range {
   readonly low: number;
@@ -30,16 +35,17 @@ const LEVELS = 255;
 const SHARES = 81;
 const STEP = 0.01;
 
-/** Squared error of a uniform grid over a range: what is clipped, and step² / 12 for what is not. */
+/** Squared error of the bins' centres on the grid of a range. */
 const squaredError = (stats: RangeStats, { low, high }: Range): number => {
-  const inside = ((high - low) / LEVELS) ** 2 / 12;
+  const step = (high - low) / LEVELS;
+  const zero = nearest(-low / step);
   let error = 0;
   for (let bin = 0; bin < stats.counts.length; bin++) {
     const count = stats.counts[bin]!;
     if (count === 0) continue;
     const value = centre(stats, bin);
-    const beyond = value < low ? low - value : value - high;
-    error += count * (beyond > 0 ? beyond ** 2 : inside);
+    const code = Math.max(-zero, Math.min(LEVELS - zero, nearest(value / step)));
+    error += count * (value - code * step) ** 2;
   }
   return error;
 };
@@ -57,9 +63,21 @@ const mseRange = (stats: RangeStats): Range => {
   return best;
 };
 
+/** Codes of |x|: half of the 256 where both signs occur. */
+const LEVELS_OF_SIZE = { bothSigns: 128, oneSign: 256 };
+
+/** What entropy keeps of |x|, and of each side what there is. */
+const entropyRange = (stats: RangeStats): Range => {
+  const { low, high, exponent } = stats;
+  const levels = low < 0 && high > 0 ? LEVELS_OF_SIZE.bothSigns : LEVELS_OF_SIZE.oneSign;
+  const cut = entropyCut(magnitudes(stats), levels) * 2 ** exponent;
+  return { low: Math.max(low, -cut), high: Math.min(high, cut) };
+};
+
 /** The range of a value by a calibrator. Sources: arXiv:2004.09602 section 5.1; moving average arXiv:1712.05877. */
 export const rangeOf = (stats: RangeStats, calibrator: Calibrator): Range => {
   if (calibrator === "minmax") return { low: stats.low, high: stats.high };
   if (calibrator === "moving-average") return { low: stats.movingLow, high: stats.movingHigh };
+  if (calibrator === "entropy") return entropyRange(stats);
   return calibrator === "mse" ? mseRange(stats) : percentileRange(stats, calibrator.percentile);
 };

@@ -1,7 +1,7 @@
-/** Bins in all; the calibrators of Wu et al. 2020 look at as many. Source: arXiv:2004.09602, section 5.1. */
-const BINS = 2048;
-/** Beyond this a value is a mask (float32's -3.4e38, -1e9, -1e4 of attention), and not a measured activation. */
-const MASK = 1e4;
+/** Bins in all: 2048 of |x|, as the entropy calibrator of arXiv:2004.09602, section 5.1, wants them. */
+const BINS = 4096;
+/** From the largest float16 on a value is a mask (-65504, -1e9, -3.4e38 of attention), and not a measured activation. */
+const MASK = 65504;
 
 /**
  * What streaming over a value leaves behind, of fixed size: extremes, and a histogram whose bins are `2^exponent` wide
@@ -37,6 +37,12 @@ export const emptyRange = (): RangeStats => ({
   counts: new Float64Array(BINS),
 });
 
+/** Counts of |x| in bins of 2^exponent, up to the bin of the largest. */
+export const magnitudes = ({ counts, exponent, low, high }: RangeStats): Float64Array => {
+  const used = Math.min(BINS / 2, Math.floor(Math.max(-low, high) / 2 ** exponent) + 1);
+  return Float64Array.from({ length: used }, (_, bin) => counts[BINS / 2 + bin]! + counts[BINS / 2 - 1 - bin]!);
+};
+
 /** Left edge of a bin. */
 export const edgeOf = ({ exponent }: RangeStats, bin: number): number => (bin - BINS / 2) * 2 ** exponent;
 
@@ -51,11 +57,11 @@ const widen = (stats: RangeStats, exponent: number) => {
   }
 };
 
-/** Folds a batch into the statistics of its value. Masks (infinite, or beyond 10,000) are counted apart. */
+/** Folds a batch into the statistics of its value. Masks (infinite, or from 65504 on) are counted apart. */
 export const updateRange = (stats: RangeStats, values: Float32Array): void => {
   let [low, high, size] = [0, 0, 0];
   for (const value of values) {
-    if (!(Math.abs(value) <= MASK)) continue;
+    if (!(Math.abs(value) < MASK)) continue;
     if (value < low) low = value;
     if (value > high) high = value;
     size = Math.max(size, Math.abs(value));
@@ -72,7 +78,7 @@ export const updateRange = (stats: RangeStats, values: Float32Array): void => {
   widen(stats, exponent);
   const perBin = 2 ** -stats.exponent;
   for (const value of values) {
-    if (!(Math.abs(value) <= MASK)) {
+    if (!(Math.abs(value) < MASK)) {
       stats.masked++;
       continue;
     }
