@@ -24,28 +24,27 @@ const divergence = (counts: Float64Array, end: number, levels: number, total: nu
 };
 
 /**
- * Bins of |x| to keep so that the integers say most about the values: the cut with the least divergence
+ * How many bins of a histogram to keep, counted from its start, so that the integers say most about the values: the cut
+ * with the least divergence
  *
  *     KL(P ‖ Q)    P = counts[0 .. i), all that lies beyond added to the last bin
  *                  Q = the same bins without that, merged to `levels`, each spread over its bins that are not empty
  *
- * over i from `levels` to all bins; the largest of equals. The first bin counts as much as the second: zeros say
- * nothing of a range. All bins where there are no more than levels.
+ * over i from `least`, and at least `levels`, to all bins; the largest of equals. All bins where they are no more than
+ * levels.
  *
- * @param magnitudes counts of |x| in bins of equal width
+ * @param counts of bins of equal width
  * Source: arXiv:2004.09602, section 5.1 (entropy), after Migacz, "8-bit Inference with TensorRT", 2017.
  */
-export const entropyCut = (magnitudes: Float64Array, levels: number): number => {
-  const counts = Float64Array.from(magnitudes);
-  if (counts.length > 1) counts[0] = counts[1]!;
+export const entropyCut = (counts: Float64Array, levels: number, least = levels): number => {
   const total = counts.reduce((a, b) => a + b, 0);
-  let [best, least] = [counts.length, Number.POSITIVE_INFINITY];
+  let [best, lowest] = [counts.length, Number.POSITIVE_INFINITY];
   let inside = 0;
   for (let end = 1; end <= counts.length; end++) {
     inside += counts[end - 1]!;
-    if (end < levels || inside === 0) continue;
+    if (end < Math.max(levels, least) || inside === 0) continue;
     const found = divergence(counts, end, levels, total, inside);
-    if (found <= least) [best, least] = [end, found];
+    if (found <= lowest) [best, lowest] = [end, found];
   }
   return best;
 };

@@ -1,5 +1,7 @@
 /** Bins in all: 2048 of |x|, as the entropy calibrator of arXiv:2004.09602, section 5.1, wants them. */
 const BINS = 4096;
+/** The bin whose left edge is zero. */
+export const MIDDLE = BINS / 2;
 /** From the largest float16 on a value is a mask (-65504, -1e9, -3.4e38 of attention), and not a measured activation. */
 const MASK = 65504;
 
@@ -37,14 +39,8 @@ export const emptyRange = (): RangeStats => ({
   counts: new Float64Array(BINS),
 });
 
-/** Counts of |x| in bins of 2^exponent, up to the bin of the largest. */
-export const magnitudes = ({ counts, exponent, low, high }: RangeStats): Float64Array => {
-  const used = Math.min(BINS / 2, Math.floor(Math.max(-low, high) / 2 ** exponent) + 1);
-  return Float64Array.from({ length: used }, (_, bin) => counts[BINS / 2 + bin]! + counts[BINS / 2 - 1 - bin]!);
-};
-
 /** Left edge of a bin. */
-export const edgeOf = ({ exponent }: RangeStats, bin: number): number => (bin - BINS / 2) * 2 ** exponent;
+export const edgeOf = ({ exponent }: RangeStats, bin: number): number => (bin - MIDDLE) * 2 ** exponent;
 
 /** Pairs of bins become one: zero stays an edge. */
 const widen = (stats: RangeStats, exponent: number) => {
@@ -52,7 +48,7 @@ const widen = (stats: RangeStats, exponent: number) => {
     const { counts } = stats;
     const old = counts.slice();
     counts.fill(0);
-    for (let bin = 0; bin < BINS; bin++) counts[Math.floor((bin - BINS / 2) / 2) + BINS / 2]! += old[bin]!;
+    for (let bin = 0; bin < BINS; bin++) counts[Math.floor((bin - MIDDLE) / 2) + MIDDLE]! += old[bin]!;
     stats.exponent++;
   }
 };
@@ -74,7 +70,7 @@ export const updateRange = (stats: RangeStats, values: Float32Array): void => {
   stats.batches++;
   // Half the bins lie on each side; the largest value must fall inside the last one.
   let exponent = stats.exponent;
-  while (size >= (BINS / 2) * 2 ** exponent) exponent++;
+  while (size >= MIDDLE * 2 ** exponent) exponent++;
   widen(stats, exponent);
   const perBin = 2 ** -stats.exponent;
   for (const value of values) {
@@ -82,7 +78,7 @@ export const updateRange = (stats: RangeStats, values: Float32Array): void => {
       stats.masked++;
       continue;
     }
-    stats.counts[Math.floor(value * perBin) + BINS / 2]!++;
+    stats.counts[Math.floor(value * perBin) + MIDDLE]!++;
     stats.count++;
   }
 };
