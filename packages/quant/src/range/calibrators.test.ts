@@ -47,11 +47,11 @@ describe("rangeOf", () => {
     }
   });
 
-  it("cuts Laplace numbers by entropy inside their extremes, within 10 % of ACIQ's threshold", () => {
+  it("cuts Laplace numbers by entropy inside their extremes, within 20 % of ACIQ's threshold", () => {
     const { low, high } = rangeOf(stats, "entropy");
     expect(low).toBeGreaterThan(stats.low);
     expect(high).toBeLessThan(stats.high);
-    for (const end of [-low, high]) expect(Math.abs(end / 9.8968 - 1)).toBeLessThan(0.1);
+    for (const end of [-low, high]) expect(Math.abs(end / 9.8968 - 1)).toBeLessThan(0.2);
   });
 
   it("cuts values of one sign by entropy as published, with 256 levels", () => {
