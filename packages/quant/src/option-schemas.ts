@@ -50,7 +50,12 @@ const forms = all<WeightForm>({
   gatherRows: true,
 });
 
-const calibrators = all<Extract<Calibrator, string>>({ minmax: true, "moving-average": true, mse: true });
+const calibrators = all<Extract<Calibrator, string>>({
+  minmax: true,
+  "moving-average": true,
+  mse: true,
+  entropy: true,
+});
 
 const rtn = object<RtnOptions>({
   ...selection,

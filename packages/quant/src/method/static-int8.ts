@@ -44,8 +44,6 @@ export interface StaticInt8Options extends Selection {
 }
 
 const NAME = "quant/static-int8";
-/** The best of minmax, MSE, 99.9, 99.95 and 99.99 on the PP-OCRv4 recogniser and detector, depthwise layers in float. */
-const USUAL_PERCENTILE = 99.95;
 
 /** The model whose layers are quantized: BatchNormalization folded, per-channel DequantizeLinear available. */
 const prepared = (model: Model): Promise<Model> =>
@@ -141,7 +139,7 @@ const madeIn = ({ graph }: Model): ReadonlySet<string> =>
  * Masks (beyond 10,000) stay out of the ranges. Sources: arXiv:1712.05877; arXiv:2004.09602.
  */
 export const staticInt8 = ({
-  calibrator = { percentile: USUAL_PERCENTILE },
+  calibrator = "mse",
   portable = false,
   embeddings = true,
   float = "auto",
