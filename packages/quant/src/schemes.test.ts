@@ -1,37 +1,38 @@
-import { attrs, type Layer, layers, storedBytes, type Tensor } from "@espalier/core";
+import { attrs, type Layer, layers, runPass, storedBytes, type Tensor } from "@espalier/core";
+import { gaussian, tinyModel } from "@espalier/core/testing";
 import { describe, expect, it } from "vitest";
+import { nodeOf } from "../test/runtimes.ts";
 import { rtn } from "./method/rtn.ts";
 import { schemesFor } from "./schemes.ts";
 import { supportOf, type WeightForm } from "./support.ts";
-import { collecting, floats, node, tinyModel } from "./testing/tiny.ts";
 
 const models = {
   linear: tinyModel({
     inputs: { x: ["float32", [3, 100]] },
     outputs: ["y"],
-    weights: { w: floats([100, 96], 1) },
-    nodes: [node("MatMul", ["x", "w"], "y")],
+    weights: { w: gaussian([100, 96], 1) },
+    nodes: [nodeOf("MatMul", ["x", "w"], "y")],
     opset: 21,
   }),
   conv: tinyModel({
     inputs: { x: ["float32", [1, 64, 4, 4]] },
     outputs: ["y"],
-    weights: { w: floats([80, 64, 1, 1], 1) },
-    nodes: [node("Conv", ["x", "w"], "y")],
+    weights: { w: gaussian([80, 64, 1, 1], 1) },
+    nodes: [nodeOf("Conv", ["x", "w"], "y")],
     opset: 21,
   }),
   depthwise: tinyModel({
     inputs: { x: ["float32", [1, 64, 4, 4]] },
     outputs: ["y"],
-    weights: { w: floats([64, 1, 5, 5], 1) },
-    nodes: [node("Conv", ["x", "w"], "y", { group: attrs.int(64) })],
+    weights: { w: gaussian([64, 1, 5, 5], 1) },
+    nodes: [nodeOf("Conv", ["x", "w"], "y", { group: attrs.int(64) })],
     opset: 21,
   }),
   embedding: tinyModel({
     inputs: { ids: ["int64", [4]] },
     outputs: ["y"],
-    weights: { w: floats([300, 96], 1) },
-    nodes: [node("Gather", ["w", "ids"], "y")],
+    weights: { w: gaussian([300, 96], 1) },
+    nodes: [nodeOf("Gather", ["w", "ids"], "y")],
     opset: 21,
   }),
 };
@@ -71,11 +72,7 @@ describe("schemesFor", () => {
         if (form === "dynamicInt8" || form === "staticInt8") continue;
         const asked = { form: form as WeightForm, embeddings: form as WeightForm, float16Below: 0 };
         const options = bits === 16 ? asked : { ...asked, bits: bits as 8 | 4 | 2 };
-        const model = await rtn({ ...options, sensitive: () => false }).apply(
-          models[name],
-          collecting().ctx,
-          new Map(),
-        );
+        const model = await runPass(models[name], rtn({ ...options, sensitive: () => false }));
         const stored = [...model.graph.weights]
           .filter(([weight, t]) => !weight.startsWith("unpack") && (t as Tensor).type !== "int64")
           .reduce((sum, [, t]) => sum + storedBytes(t), 0);

@@ -1,11 +1,11 @@
 import { attrs, type Layer, layers, makeNode, type Node } from "@espalier/core";
+import { gaussian, tinyModel } from "@espalier/core/testing";
 import { describe, expect, it } from "vitest";
-import { floats, tinyModel } from "../testing/tiny.ts";
 import { channelViewOf, gatherChannels, scatterChannels } from "./channel-view.ts";
 
 /** The layer of a model with a weight "w" of these dims. */
 const layerOf = (dims: readonly number[], ...nodes: readonly Node[]): Layer => {
-  const model = tinyModel({ inputs: { x: ["float32", []] }, outputs: ["y"], weights: { w: floats(dims, 1) }, nodes });
+  const model = tinyModel({ inputs: { x: ["float32", []] }, outputs: ["y"], weights: { w: gaussian(dims, 1) }, nodes });
   return layers(model)[0]!;
 };
 

@@ -1,34 +1,26 @@
 import { attrs, type Model, tensor } from "@espalier/core";
-import { beforeAll, describe, expect, it } from "vitest";
-import { collecting, floats, node, relativeL2, runModel, runtimes, tinyModel } from "../testing/tiny.ts";
+import { gaussian, tinyModel } from "@espalier/core/testing";
+import { describe, expect, it } from "vitest";
+import { applied, nodeOf, outputOf, relativeL2, runtimes } from "../../test/runtimes.ts";
 import { type DynamicInt8Options, dynamicInt8 } from "./dynamic-int8.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: the two runtimes differ in their types
-let both: readonly (readonly [string, any])[] = [];
-beforeAll(async () => {
-  both = await runtimes();
-});
-
 const [ROWS, K, N] = [5, 48, 32];
-const x = floats([ROWS, K], 9);
+const x = gaussian([ROWS, K], 9);
 
 const linear = (opset = 13): Model =>
   tinyModel({
     inputs: { x: ["float32", [ROWS, K]] },
     outputs: ["y"],
-    weights: { w: floats([K, N], 1), v: floats([N, K], 2), b: floats([N], 3) },
+    weights: { w: gaussian([K, N], 1), v: gaussian([N, K], 2), b: gaussian([N], 3) },
     nodes: [
-      node("MatMul", ["x", "w"], "a"),
-      node("Gemm", ["x", "v", "b"], "c", { transB: attrs.int(1) }),
-      node("Sub", ["a", "c"], "y"),
+      nodeOf("MatMul", ["x", "w"], "a"),
+      nodeOf("Gemm", ["x", "v", "b"], "c", { transB: attrs.int(1) }),
+      nodeOf("Sub", ["a", "c"], "y"),
     ],
     opset,
   });
 
-const apply = async (model: Model, options?: DynamicInt8Options) => {
-  const { ctx, entries } = collecting();
-  return { model: await dynamicInt8(options).apply(model, ctx, new Map()), entries };
-};
+const apply = (model: Model, options?: DynamicInt8Options) => applied(model, dynamicInt8(options));
 
 const nearestEven = (value: number) => {
   const floor = Math.floor(value);
@@ -54,9 +46,9 @@ describe("dynamicInt8", () => {
       const operators = model.graph.nodes.map(({ opType }) => opType);
       expect(operators.filter((op) => op === "MatMulInteger")).toHaveLength(2);
       expect(operators.filter((op) => op === "DynamicQuantizeLinear")).toHaveLength(1);
-      for (const [, ort] of both) {
-        const wanted = await runModel(ort, linear(), { x });
-        const found = await runModel(ort, model, { x });
+      for (const [, ort] of runtimes) {
+        const wanted = await outputOf(ort, linear(), { x });
+        const found = await outputOf(ort, model, { x });
         expect(relativeL2(found.data, wanted.data)).toBeLessThan("portable" in options ? 0.02 : 0.015);
       }
     });
@@ -65,8 +57,8 @@ describe("dynamicInt8", () => {
     const one = tinyModel({
       inputs: { x: ["float32", [ROWS, K]] },
       outputs: ["y"],
-      weights: { w: floats([K, N], 1) },
-      nodes: [node("MatMul", ["x", "w"], "y")],
+      weights: { w: gaussian([K, N], 1) },
+      nodes: [nodeOf("MatMul", ["x", "w"], "y")],
     });
     const { model } = await apply(one, { portable: true });
     const codes = model.graph.weights.get("w_q")!;
@@ -79,7 +71,8 @@ describe("dynamicInt8", () => {
       for (let k = 0; k < K; k++) sum += input[Math.floor(at / N) * K + k]! * q[k * N + (at % N)]!;
       return sum * s[at % N]!;
     });
-    for (const [, ort] of both) expect(relativeL2((await runModel(ort, model, { x })).data, wanted)).toBeLessThan(1e-6);
+    for (const [, ort] of runtimes)
+      expect(relativeL2((await outputOf(ort, model, { x })).data, wanted)).toBeLessThan(1e-6);
   });
 
   it("raises the opset of an older model and leaves skipped layers float", async () => {
@@ -93,12 +86,12 @@ describe("dynamicInt8", () => {
     const left = tinyModel({
       inputs: { ids: ["int64", [4]], x: ["float32", [64, 3]] },
       outputs: ["y"],
-      weights: { t: floats([50, 64], 1), w: floats([8, 64], 2) },
+      weights: { t: gaussian([50, 64], 1), w: gaussian([8, 64], 2) },
       nodes: [
-        node("Gather", ["t", "ids"], "e"),
-        node("MatMul", ["w", "x"], "a"),
-        node("MatMul", ["e", "x"], "c"),
-        node("Concat", ["a", "c"], "y", { axis: attrs.int(0) }),
+        nodeOf("Gather", ["t", "ids"], "e"),
+        nodeOf("MatMul", ["w", "x"], "a"),
+        nodeOf("MatMul", ["e", "x"], "c"),
+        nodeOf("Concat", ["a", "c"], "y", { axis: attrs.int(0) }),
       ],
     });
     const { model, entries } = await apply(left);
@@ -106,9 +99,9 @@ describe("dynamicInt8", () => {
     expect(entries).toContainEqual(
       expect.objectContaining({ action: "note", reason: "only stored in 8 bits: its weight stands on the left" }),
     );
-    const feeds = { ids: tensor("int64", [4], BigInt64Array.from([0n, 5n, 1n, 49n])), x: floats([64, 3], 7) };
-    for (const [, ort] of both) {
-      const [found, wanted] = [await runModel(ort, model, feeds), await runModel(ort, left, feeds)];
+    const feeds = { ids: tensor("int64", [4], BigInt64Array.from([0n, 5n, 1n, 49n])), x: gaussian([64, 3], 7) };
+    for (const [, ort] of runtimes) {
+      const [found, wanted] = [await outputOf(ort, model, feeds), await outputOf(ort, left, feeds)];
       expect(relativeL2(found.data, wanted.data)).toBeLessThan(0.012);
     }
   });

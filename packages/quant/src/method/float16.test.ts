@@ -2,19 +2,14 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { attrs, type Feeds, type Model, readOnnx, tensor, writeOnnx } from "@espalier/core";
-import { beforeAll, describe, expect, it } from "vitest";
-import { collecting, floats, node, relativeL2, runModel, runtimes, tinyModel } from "../testing/tiny.ts";
+import { gaussian, tinyModel } from "@espalier/core/testing";
+import { describe, expect, it } from "vitest";
+import { applied, node, nodeOf, outputOf, relativeL2, runtimes } from "../../test/runtimes.ts";
 import { type Float16Options, float16 } from "./float16.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: the two runtimes differ in their types
-let both: readonly (readonly [string, any])[] = [];
-beforeAll(async () => {
-  both = await runtimes();
-});
-
-const convert = (model: Model, options: Float16Options = {}) => {
-  const { ctx, entries } = collecting();
-  return Promise.resolve(float16(options).apply(model, ctx, new Map())).then((result) => ({ result, entries }));
+const convert = async (model: Model, options: Float16Options = {}) => {
+  const { model: result, entries } = await applied(model, float16(options));
+  return { result, entries };
 };
 
 const opsOf = (model: Model) => model.graph.nodes.map(({ opType }) => opType);
@@ -25,36 +20,42 @@ const awkward = (): { model: Model; feeds: Feeds } => {
   const model = tinyModel({
     inputs: { x: ["float32", [4, 64]], keep: ["float32", [4, 48]] },
     outputs: ["y"],
-    weights: { w: floats([64, 48], 1, 0.2), two: scalar(2), eps: scalar(1e-12), low: scalar(-3.4e38), one: scalar(1) },
+    weights: {
+      w: gaussian([64, 48], 1, 0.2),
+      two: scalar(2),
+      eps: scalar(1e-12),
+      low: scalar(-3.4e38),
+      one: scalar(1),
+    },
     nodes: [
-      node("ReduceMean", ["x"], "mean", { axes: attrs.ints([1]) }),
-      node("Sub", ["x", "mean"], "centred"),
-      node("Pow", ["centred", "two"], "squares"),
-      node("ReduceMean", ["squares"], "variance", { axes: attrs.ints([1]) }),
-      node("Add", ["variance", "eps"], "safe"),
-      node("Sqrt", ["safe"], "deviation"),
-      node("Div", ["centred", "deviation"], "normal"),
-      node("MatMul", ["normal", "w"], "scores"),
-      node("Sub", ["one", "keep"], "off"),
-      node("Mul", ["off", "low"], "mask"),
-      node("Add", ["scores", "mask"], "masked"),
-      node("Softmax", ["masked"], "y", { axis: attrs.int(1) }),
+      nodeOf("ReduceMean", ["x"], "mean", { axes: attrs.ints([1]) }),
+      nodeOf("Sub", ["x", "mean"], "centred"),
+      nodeOf("Pow", ["centred", "two"], "squares"),
+      nodeOf("ReduceMean", ["squares"], "variance", { axes: attrs.ints([1]) }),
+      nodeOf("Add", ["variance", "eps"], "safe"),
+      nodeOf("Sqrt", ["safe"], "deviation"),
+      nodeOf("Div", ["centred", "deviation"], "normal"),
+      nodeOf("MatMul", ["normal", "w"], "scores"),
+      nodeOf("Sub", ["one", "keep"], "off"),
+      nodeOf("Mul", ["off", "low"], "mask"),
+      nodeOf("Add", ["scores", "mask"], "masked"),
+      nodeOf("Softmax", ["masked"], "y", { axis: attrs.int(1) }),
     ],
   });
   const keep = Float32Array.from({ length: 4 * 48 }, (_, i) => (i % 3 === 0 ? 0 : 1));
   // Squares of 600 exceed 65504.
-  return { model, feeds: { x: floats([4, 64], 5, 600), keep: tensor("float32", [4, 48], keep) } };
+  return { model, feeds: { x: gaussian([4, 64], 5, 600), keep: tensor("float32", [4, 48], keep) } };
 };
 
 describe("float16, mode compute", () => {
   it("survives squares beyond 65504, an epsilon of 1e-12 and a mask of -3.4e38, within 1 % in both runtimes", async () => {
     const { model, feeds } = awkward();
     const { result } = await convert(model, { mode: "compute" });
-    const wanted = await runModel(both[0]![1], model, feeds);
+    const wanted = await outputOf(node, model, feeds);
     expect(result.graph.weights.get("w_h")?.type).toBe("float16");
     expect(result.graph.weights.has("w")).toBe(false);
-    for (const [, ort] of both) {
-      const { data } = await runModel(ort, result, feeds);
+    for (const [, ort] of runtimes) {
+      const { data } = await outputOf(ort, result, feeds);
       expect(data.every(Number.isFinite)).toBe(true);
       expect(relativeL2(data, wanted.data)).toBeLessThan(0.01);
     }
@@ -63,12 +64,12 @@ describe("float16, mode compute", () => {
     const model = tinyModel({
       inputs: { x: ["float32", [2, 32]] },
       outputs: ["y"],
-      weights: { a: floats([32, 32], 1, 0.2), b: floats([32, 32], 2, 0.2) },
+      weights: { a: gaussian([32, 32], 1, 0.2), b: gaussian([32, 32], 2, 0.2) },
       nodes: [
-        node("MatMul", ["x", "a"], "p"),
-        node("MatMul", ["x", "b"], "q"),
-        node("Add", ["p", "q"], "s"),
-        node("Relu", ["s"], "y"),
+        nodeOf("MatMul", ["x", "a"], "p"),
+        nodeOf("MatMul", ["x", "b"], "q"),
+        nodeOf("Add", ["p", "q"], "s"),
+        nodeOf("Relu", ["s"], "y"),
       ],
     });
     const { result } = await convert(model, { mode: "compute" });
@@ -82,8 +83,8 @@ describe("float16, mode compute", () => {
     const model = tinyModel({
       inputs: { x: ["float32", [2, 32]] },
       outputs: ["y"],
-      weights: { a: floats([32, 32], 1) },
-      nodes: [node("MatMul", ["x", "a"], "p"), node("Tanh", ["p"], "y")],
+      weights: { a: gaussian([32, 32], 1) },
+      nodes: [nodeOf("MatMul", ["x", "a"], "p"), nodeOf("Tanh", ["p"], "y")],
     });
     for (const blockList of [["MatMul"], ["MatMul_p"]]) {
       const { result } = await convert(model, { mode: "compute", blockList });
@@ -93,14 +94,14 @@ describe("float16, mode compute", () => {
   it("keeps Resize's scales and the values that a subgraph reads in float32", async () => {
     const inner = {
       name: "then",
-      nodes: [node("Mul", ["r", "r"], "t")],
+      nodes: [nodeOf("Mul", ["r", "r"], "t")],
       inputs: [],
       outputs: [{ name: "t", type: { kind: "tensor" as const, type: "float32" as const } }],
       values: [],
       weights: new Map(),
       sparseWeights: [],
     };
-    const other = { ...inner, nodes: [node("Neg", ["r"], "e")], outputs: [{ ...inner.outputs[0]!, name: "e" }] };
+    const other = { ...inner, nodes: [nodeOf("Neg", ["r"], "e")], outputs: [{ ...inner.outputs[0]!, name: "e" }] };
     const model = tinyModel({
       inputs: { x: ["float32", [1, 1, 4, 4]] },
       outputs: ["y"],
@@ -110,15 +111,15 @@ describe("float16, mode compute", () => {
         yes: tensor("bool", [], Uint8Array.of(1)),
       },
       nodes: [
-        node("Resize", ["x", "roi", "scales"], "r"),
-        node("If", ["yes"], "y", { then_branch: attrs.graphAttr(inner), else_branch: attrs.graphAttr(other) }),
+        nodeOf("Resize", ["x", "roi", "scales"], "r"),
+        nodeOf("If", ["yes"], "y", { then_branch: attrs.graphAttr(inner), else_branch: attrs.graphAttr(other) }),
       ],
     });
     const { result } = await convert(model, { mode: "compute" });
-    const feeds = { x: floats([1, 1, 4, 4], 3) };
-    const wanted = await runModel(both[0]![1], model, feeds);
-    for (const [, ort] of both)
-      expect(relativeL2((await runModel(ort, result, feeds)).data, wanted.data)).toBeLessThan(2e-3);
+    const feeds = { x: gaussian([1, 1, 4, 4], 3) };
+    const wanted = await outputOf(node, model, feeds);
+    for (const [, ort] of runtimes)
+      expect(relativeL2((await outputOf(ort, result, feeds)).data, wanted.data)).toBeLessThan(2e-3);
   });
 });
 
@@ -127,24 +128,24 @@ describe("float16, mode storage", () => {
     const model = tinyModel({
       inputs: { x: ["float32", [4, 96]] },
       outputs: ["y"],
-      weights: { w: floats([96, 96], 1), b: floats([96], 2, 0.01) },
-      nodes: [node("MatMul", ["x", "w"], "p"), node("Add", ["p", "b"], "y")],
+      weights: { w: gaussian([96, 96], 1), b: gaussian([96], 2, 0.01) },
+      nodes: [nodeOf("MatMul", ["x", "w"], "p"), nodeOf("Add", ["p", "b"], "y")],
     });
     const { result } = await convert(model);
     expect([...result.graph.weights.values()].map(({ type }) => type)).toEqual(["float16", "float16"]);
-    const feeds = { x: floats([4, 96], 3) };
-    const wanted = await runModel(both[0]![1], model, feeds);
-    for (const [, ort] of both)
-      expect(relativeL2((await runModel(ort, result, feeds)).data, wanted.data)).toBeLessThan(2 ** -10);
+    const feeds = { x: gaussian([4, 96], 3) };
+    const wanted = await outputOf(node, model, feeds);
+    for (const [, ort] of runtimes)
+      expect(relativeL2((await outputOf(ort, result, feeds)).data, wanted.data)).toBeLessThan(2 ** -10);
   });
   it("leaves constants that float16 cannot hold: beyond 65504, or small divisors", async () => {
-    const big = floats([64, 64], 1, 1e5);
+    const big = gaussian([64, 64], 1, 1e5);
     const variance = tensor("float32", [64], new Float32Array(64).fill(1e-9));
     const model = tinyModel({
       inputs: { x: ["float32", [4, 64]] },
       outputs: ["y"],
       weights: { big, variance },
-      nodes: [node("MatMul", ["x", "big"], "p"), node("Div", ["p", "variance"], "y")],
+      nodes: [nodeOf("MatMul", ["x", "big"], "p"), nodeOf("Div", ["p", "variance"], "y")],
     });
     const { result, entries } = await convert(model);
     expect([...result.graph.weights.keys()]).toEqual(["big", "variance"]);
@@ -156,9 +157,9 @@ describe("float16, mode storage", () => {
     const model = readOnnx(bytes);
     const { result } = await convert(model);
     expect((await writeOnnx(result)).length).toBeLessThan(5.5e6);
-    const feeds = { x: floats([1, 3, 48, 160], 4, 0.3) };
-    const wanted = await runModel(both[0]![1], model, feeds);
-    for (const [, ort] of both)
-      expect(relativeL2((await runModel(ort, result, feeds)).data, wanted.data)).toBeLessThan(0.01);
+    const feeds = { x: gaussian([1, 3, 48, 160], 4, 0.3) };
+    const wanted = await outputOf(node, model, feeds);
+    for (const [, ort] of runtimes)
+      expect(relativeL2((await outputOf(ort, result, feeds)).data, wanted.data)).toBeLessThan(0.01);
   });
 });

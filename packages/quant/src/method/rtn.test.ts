@@ -1,22 +1,17 @@
-import { attrs, type Feeds, type Model, storedBytes, type Tensor, tensor, writeOnnx } from "@espalier/core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { attrs, type Feeds, type Model, runPass, storedBytes, type Tensor, tensor, writeOnnx } from "@espalier/core";
+import { gaussian, tinyModel } from "@espalier/core/testing";
+import { describe, expect, it } from "vitest";
+import { applied, node, nodeOf, outputOf, relativeL2, runtimes } from "../../test/runtimes.ts";
 import { dequantizeRows } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
-import { collecting, floats, node, relativeL2, runModel, runtimes, tinyModel } from "../testing/tiny.ts";
 import { type RtnOptions, rtn } from "./rtn.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: the two runtimes differ in their types
-let both: readonly (readonly [string, any])[] = [];
-beforeAll(async () => {
-  both = await runtimes();
-});
 
 const linear = (K: number, N: number): Model =>
   tinyModel({
     inputs: { x: ["float32", [3, K]] },
     outputs: ["y"],
-    weights: { w: floats([K, N], 1) },
-    nodes: [node("MatMul", ["x", "w"], "y")],
+    weights: { w: gaussian([K, N], 1) },
+    nodes: [nodeOf("MatMul", ["x", "w"], "y")],
     opset: 21,
   });
 
@@ -24,16 +19,16 @@ const gemm = (transB: number): Model =>
   tinyModel({
     inputs: { x: ["float32", [3, 64]] },
     outputs: ["y"],
-    weights: { w: floats(transB ? [48, 64] : [64, 48], 1), b: floats([48], 2) },
-    nodes: [node("Gemm", ["x", "w", "b"], "y", { transB: attrs.int(transB) })],
+    weights: { w: gaussian(transB ? [48, 64] : [64, 48], 1), b: gaussian([48], 2) },
+    nodes: [nodeOf("Gemm", ["x", "w", "b"], "y", { transB: attrs.int(transB) })],
   });
 
 const conv = (dims: readonly number[], group: number, op = "Conv"): Model =>
   tinyModel({
     inputs: { x: ["float32", [1, op === "Conv" ? dims[1]! * group : dims[0]!, 6, 6]] },
     outputs: ["y"],
-    weights: { w: floats(dims, 1) },
-    nodes: [node(op, ["x", "w"], "y", { group: attrs.int(group) })],
+    weights: { w: gaussian(dims, 1) },
+    nodes: [nodeOf(op, ["x", "w"], "y", { group: attrs.int(group) })],
     opset: 9,
   });
 
@@ -41,24 +36,24 @@ const table = (rows: number, width: number): Model =>
   tinyModel({
     inputs: { ids: ["int64", [4]] },
     outputs: ["y"],
-    weights: { w: floats([rows, width], 1) },
-    nodes: [node("Gather", ["w", "ids"], "y")],
+    weights: { w: gaussian([rows, width], 1) },
+    nodes: [nodeOf("Gather", ["w", "ids"], "y")],
   });
 
 const lstm = (): Model =>
   tinyModel({
     inputs: { x: ["float32", [5, 1, 24]] },
     outputs: ["y"],
-    weights: { w: floats([1, 128, 24], 1, 0.2), r: floats([1, 128, 32], 2, 0.2) },
-    nodes: [node("LSTM", ["x", "w", "r"], "y", { hidden_size: attrs.int(32) })],
+    weights: { w: gaussian([1, 128, 24], 1, 0.2), r: gaussian([1, 128, 32], 2, 0.2) },
+    nodes: [nodeOf("LSTM", ["x", "w", "r"], "y", { hidden_size: attrs.int(32) })],
   });
 
 const batched = (): Model =>
   tinyModel({
     inputs: { x: ["float32", [2, 3, 40]] },
     outputs: ["y"],
-    weights: { w: floats([2, 40, 24], 1) },
-    nodes: [node("MatMul", ["x", "w"], "y")],
+    weights: { w: gaussian([2, 40, 24], 1) },
+    nodes: [nodeOf("MatMul", ["x", "w"], "y")],
   });
 
 const feedsOf = (model: Model): Feeds =>
@@ -66,7 +61,7 @@ const feedsOf = (model: Model): Feeds =>
     model.graph.inputs.map(({ name, type }) => {
       const shape = (type as { shape: readonly number[] }).shape;
       const ids = tensor("int64", [4], BigInt64Array.from([0n, 5n, 1n, 7n]));
-      return [name, name === "ids" ? ids : (floats(shape, 9) as Tensor)];
+      return [name, name === "ids" ? ids : (gaussian(shape, 9) as Tensor)];
     }),
   );
 
@@ -173,16 +168,15 @@ const cases: readonly Case[] = [
 
 describe("rtn, in onnxruntime-node and onnxruntime-web", () => {
   it.each(cases)("$name: loads, stays within the grid's error, and both runtimes agree to 1e-5", async (c) => {
-    const { ctx, entries } = collecting();
     const before = (await writeOnnx(c.model)).length;
-    const model = await rtn(c.options).apply(c.model, ctx, new Map());
+    const { model, entries } = await applied(c.model, rtn(c.options));
     expect(entries[0]!.form).toMatch(c.form);
     expect((await writeOnnx(model)).length).toBeLessThan(before);
     const feeds = feedsOf(c.model);
-    const reference = await runModel(both[0]![1], c.model, feeds);
+    const reference = await outputOf(node, c.model, feeds);
     const results: Float32Array[] = [];
-    for (const [, ort] of both) {
-      const { data, dims } = await runModel(ort, model, feeds);
+    for (const [, ort] of runtimes) {
+      const { data, dims } = await outputOf(ort, model, feeds);
       expect(dims).toEqual(reference.dims);
       const error = relativeL2(data, reference.data);
       expect(error).toBeLessThan(c.bound);
@@ -204,17 +198,17 @@ describe("rtn, in onnxruntime-node and onnxruntime-web", () => {
       for (let k = 0; k < 96; k++) sum += x[Math.floor(i / 40) * 96 + k]! * back[(i % 40) * 96 + k]!;
       return sum;
     });
-    const packed = await rtn({ bits: 4, float16Below: 0 }).apply(model, collecting().ctx, new Map());
-    for (const [, ort] of both)
-      expect(relativeL2((await runModel(ort, packed, feedsOf(model))).data, wanted)).toBeLessThan(1e-6);
+    const packed = await runPass(model, rtn({ bits: 4, float16Below: 0 }));
+    for (const [, ort] of runtimes)
+      expect(relativeL2((await outputOf(ort, packed, feedsOf(model))).data, wanted)).toBeLessThan(1e-6);
   });
 
   it("decoding is folded at load: with optimization off the outputs are the same to 1e-6", async () => {
     for (const { model, options } of cases.filter(({ form }) => form.source.startsWith("^decode"))) {
-      const packed = await rtn(options).apply(model, collecting().ctx, new Map());
+      const packed = await runPass(model, rtn(options));
       const feeds = feedsOf(model);
-      const folded = await runModel(both[0]![1], packed, feeds);
-      const plain = await runModel(both[0]![1], packed, feeds, { graphOptimizationLevel: "disabled" });
+      const folded = await outputOf(node, packed, feeds);
+      const plain = await outputOf(node, packed, feeds, { graphOptimizationLevel: "disabled" });
       expect(relativeL2(folded.data, plain.data)).toBeLessThan(1e-6);
     }
   });
@@ -225,25 +219,23 @@ describe("rtn", () => {
     const model = linear(64, 48);
     const before = await writeOnnx(model);
     const pass = rtn({ bits: 4, float16Below: 0 });
-    const [first, second] = [1, 2].map(() => pass.apply(model, collecting().ctx, new Map()));
+    const [first, second] = [1, 2].map(() => runPass(model, pass));
     expect(await writeOnnx(await first!)).toEqual(await writeOnnx(await second!));
     expect(await writeOnnx(model)).toEqual(before);
   });
   it("reports bytes before and after, and why a layer was left alone", async () => {
     const model = conv([48, 64, 1, 1], 1);
-    const done = collecting();
-    const packed = await rtn({ float16Below: 0 }).apply(model, done.ctx, new Map());
+    const { model: packed, entries } = await applied(model, rtn({ float16Below: 0 }));
     const stored = [...packed.graph.weights.values()].reduce((sum, t) => sum + storedBytes(t), 0);
-    expect(done.entries).toHaveLength(1);
-    expect(done.entries[0]!.bytesBefore).toBe(48 * 64 * 4);
-    expect(Math.abs(done.entries[0]!.bytesAfter! - stored)).toBeLessThan(200);
-    const skipped = collecting();
-    await rtn({ skip: "Conv_*" }).apply(model, skipped.ctx, new Map());
+    expect(entries).toHaveLength(1);
+    expect(entries[0]!.bytesBefore).toBe(48 * 64 * 4);
+    expect(Math.abs(entries[0]!.bytesAfter! - stored)).toBeLessThan(200);
+    const skipped = await applied(model, rtn({ skip: "Conv_*" }));
     expect(skipped.entries[0]).toMatchObject({ action: "skipped", reason: "named by skip" });
   });
   it("refuses a block that does not divide, for all layers at once, before any work", async () => {
     const options: RtnOptions = { form: "DequantizeLinear", blockSize: 48 };
-    await expect(rtn(options).apply(linear(64, 48), collecting().ctx, new Map())).rejects.toMatchObject({
+    await expect(runPass(linear(64, 48), rtn(options))).rejects.toMatchObject({
       code: "UNSUPPORTED",
       message: expect.stringContaining("64 input columns, which blockSize 48 does not divide"),
     });
@@ -251,14 +243,13 @@ describe("rtn", () => {
   it("leaves a layer alone whose weights are not all finite, and says so", async () => {
     const model = linear(64, 48);
     (model.graph.weights.get("w")!.data as Float32Array)[5] = Number.POSITIVE_INFINITY;
-    const { ctx, entries } = collecting();
-    const same = await rtn({ float16Below: 0 }).apply(model, ctx, new Map());
+    const { model: same, entries } = await applied(model, rtn({ float16Below: 0 }));
     expect(entries).toMatchObject([{ action: "skipped", reason: "its weights are not all finite" }]);
     expect(same.graph.weights.get("w")).toBe(model.graph.weights.get("w"));
   });
   it("stops when it is told to, with ABORTED", async () => {
     const signal = AbortSignal.abort();
-    await expect(rtn().apply(linear(64, 48), collecting(signal).ctx, new Map())).rejects.toMatchObject({
+    await expect(runPass(linear(64, 48), rtn(), { signal })).rejects.toMatchObject({
       code: "ABORTED",
     });
   });
@@ -266,40 +257,39 @@ describe("rtn", () => {
     const shared = tinyModel({
       inputs: { x: ["float32", [3, 64]] },
       outputs: ["y"],
-      weights: { w: floats([64, 64], 1) },
-      nodes: [node("MatMul", ["x", "w"], "h"), node("MatMul", ["h", "w"], "y")],
+      weights: { w: gaussian([64, 64], 1) },
+      nodes: [nodeOf("MatMul", ["x", "w"], "h"), nodeOf("MatMul", ["h", "w"], "y")],
     });
-    const packed = await rtn({ bits: 4, float16Below: 0 }).apply(shared, collecting().ctx, new Map());
+    const packed = await runPass(shared, rtn({ bits: 4, float16Below: 0 }));
     expect([...packed.graph.weights.keys()]).toEqual(["w_q", "w_sh"]);
-    for (const [, ort] of both) expect((await runModel(ort, packed, feedsOf(shared))).dims).toEqual([3, 64]);
+    for (const [, ort] of runtimes) expect((await outputOf(ort, packed, feedsOf(shared))).dims).toEqual([3, 64]);
   });
   it("stores an embedding table that is also transposed for the last product once, decoded for both", async () => {
     const tied = tinyModel({
       inputs: { ids: ["int64", [4]] },
       outputs: ["y"],
-      weights: { w: floats([40, 64], 1) },
+      weights: { w: gaussian([40, 64], 1) },
       nodes: [
-        node("Gather", ["w", "ids"], "h"),
-        node("Transpose", ["w"], "t", { perm: attrs.ints([1, 0]) }),
-        node("MatMul", ["h", "t"], "y"),
+        nodeOf("Gather", ["w", "ids"], "h"),
+        nodeOf("Transpose", ["w"], "t", { perm: attrs.ints([1, 0]) }),
+        nodeOf("MatMul", ["h", "t"], "y"),
       ],
     });
-    const { ctx, entries } = collecting();
-    const packed = await rtn({ float16Below: 0 }).apply(tied, ctx, new Map());
+    const { model: packed, entries } = await applied(tied, rtn({ float16Below: 0 }));
     expect(entries[0]!.form).toBe("decode 8 bits");
     expect([...packed.graph.weights.values()].filter(({ type }) => type === "float32")).toHaveLength(0);
-    const wanted = await runModel(both[0]![1], tied, feedsOf(tied));
-    for (const [, ort] of both)
-      expect(relativeL2((await runModel(ort, packed, feedsOf(tied))).data, wanted.data)).toBeLessThan(0.02);
+    const wanted = await outputOf(node, tied, feedsOf(tied));
+    for (const [, ort] of runtimes)
+      expect(relativeL2((await outputOf(ort, packed, feedsOf(tied))).data, wanted.data)).toBeLessThan(0.02);
   });
   it("reaches weights inside subgraphs, in every form", async () => {
     const branch = (name: string, seed: number) => ({
       name,
-      nodes: [node("MatMul", ["x", `w${seed}`], name)],
+      nodes: [nodeOf("MatMul", ["x", `w${seed}`], name)],
       inputs: [],
       outputs: [{ name, type: { kind: "tensor" as const, type: "float32" as const } }],
       values: [],
-      weights: new Map([[`w${seed}`, floats([64, 64], seed)]]),
+      weights: new Map([[`w${seed}`, gaussian([64, 64], seed)]]),
       sparseWeights: [],
     });
     const model = tinyModel({
@@ -307,20 +297,19 @@ describe("rtn", () => {
       outputs: ["y"],
       weights: { yes: tensor("bool", [], Uint8Array.of(1)) },
       nodes: [
-        node("If", ["yes"], "y", {
+        nodeOf("If", ["yes"], "y", {
           then_branch: attrs.graphAttr(branch("a", 1)),
           else_branch: attrs.graphAttr(branch("b", 2)),
         }),
       ],
     });
-    const wanted = await runModel(both[0]![1], model, feedsOf(model));
+    const wanted = await outputOf(node, model, feedsOf(model));
     for (const options of [{}, { bits: 4 }, { bits: 4, target: "web" }] as const) {
-      const { ctx, entries } = collecting();
-      const packed = await rtn({ ...options, float16Below: 0 }).apply(model, ctx, new Map());
+      const { model: packed, entries } = await applied(model, rtn({ ...options, float16Below: 0 }));
       expect(entries.map(({ action }) => action)).toEqual(["changed", "changed"]);
       expect((await writeOnnx(packed)).length).toBeLessThan((await writeOnnx(model)).length / 2);
-      for (const [, ort] of both) {
-        const error = relativeL2((await runModel(ort, packed, feedsOf(model))).data, wanted.data);
+      for (const [, ort] of runtimes) {
+        const error = relativeL2((await outputOf(ort, packed, feedsOf(model))).data, wanted.data);
         expect(error).toBeLessThan(BOUNDS["bits" in options ? 4 : 8]);
       }
     }

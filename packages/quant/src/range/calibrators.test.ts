@@ -1,5 +1,5 @@
+import { gaussian } from "@espalier/core/testing";
 import { describe, expect, it } from "vitest";
-import { gaussian } from "../testing/tiny.ts";
 import { type Calibrator, rangeOf } from "./calibrators.ts";
 import { entropyCut } from "./entropy.ts";
 import { emptyRange, updateRange } from "./histogram.ts";
@@ -7,7 +7,7 @@ import { emptyRange, updateRange } from "./histogram.ts";
 const COUNT = 100_000;
 /** Laplace numbers of scale 1: the difference of two exponentials, each the half sum of two squared Gaussians. */
 const laplace = (): Float32Array => {
-  const [a, b, c, d] = [1, 2, 3, 4].map((seed) => gaussian(COUNT, seed)) as [
+  const [a, b, c, d] = [1, 2, 3, 4].map((seed) => gaussian([COUNT], seed).data) as [
     Float32Array,
     Float32Array,
     Float32Array,
@@ -96,7 +96,7 @@ describe("entropyCut", () => {
 
   it("agrees with the published algorithm on histograms with tails, gaps and outliers", () => {
     for (let seed = 1; seed <= 12; seed++) {
-      const noise = gaussian(80, seed);
+      const noise = gaussian([80], seed).data;
       const counts = Array.from(noise, (v, i) =>
         Math.max(0, Math.round(900 * Math.exp(-i / (4 + seed)) * (1 + 0.4 * v))),
       );
