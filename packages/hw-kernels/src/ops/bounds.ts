@@ -1,0 +1,12 @@
+/** Sizes to test with: powers of two and their first multiples, each also less and more by one. */
+export const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65];
+
+const FLOAT_STEP = 2 ** -23;
+const FLOAT_SMALLEST = 2 ** -149;
+
+/**
+ * How far a float32 sum may be from the exact one: each of `roundings` roundings moves it by at most half a unit in the
+ * last place of the sum of magnitudes, or of the smallest number. Source: Higham, Accuracy and Stability, 3.1.
+ */
+export const floatBound = (roundings: number, magnitudes: number): number =>
+  roundings * (FLOAT_STEP * magnitudes + FLOAT_SMALLEST);

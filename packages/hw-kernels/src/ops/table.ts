@@ -1,0 +1,16 @@
+import { type Row, row } from "../op.ts";
+import { gemv } from "./gemv/op.ts";
+import { gemvReference } from "./gemv/reference.ts";
+import { gemvWasm } from "./gemv/wasm.ts";
+
+/**
+ * Every op. A folder and a row here are the whole of adding one:
+ *
+ *     ops/<op>/op.ts         arguments, maths and layout in the doc comment, lengths, cases, tolerance, sample
+ *     ops/<op>/reference.ts  plain loops in float64 or exact integers
+ *     ops/<op>/wasm.ts       variants: a name, a level, and a function that emits a module with `run`
+ *
+ * The tests run each variant on each case at several alignments (and relaxed ones as every host would), each load proves
+ * the variants that it uses on the "load" cases, and picking times them on the sample. What users call stands in `api/`.
+ */
+export const table: readonly Row[] = [row(gemv, gemvReference, gemvWasm)];

@@ -1,0 +1,85 @@
+import { EspalierError } from "../errors.ts";
+import { type Addresses, type AnyArray, arrayKind, type Op, type Spec, type Values } from "../op.ts";
+import type { Arena } from "./arena.ts";
+import { elementArrays } from "./elements.ts";
+
+/** By its tag: `instanceof` fails for arrays of another realm, as test runners make them. */
+const isArray = (value: unknown, name: string): value is AnyArray =>
+  ArrayBuffer.isView(value) && (value as AnyArray)[Symbol.toStringTag] === name;
+
+/** Throws unless every array is of the right type and long enough. */
+export const checkArguments = <S extends Spec>(op: Op<S>, values: Values<S>): void => {
+  const lengths: Readonly<Record<string, number>> = op.lengths(values);
+  for (const [name, kind] of Object.entries(op.args)) {
+    const array = arrayKind(kind);
+    const value: unknown = values[name];
+    if (!array) {
+      if (typeof value === "number" && (kind !== "i32" || Number.isInteger(value))) continue;
+      throw new EspalierError("BAD_OPTION", `hw-kernels/${op.name}`, `${name} is ${value}. Give a ${kind} number.`);
+    }
+    const wanted = elementArrays[array.type].name;
+    if (!isArray(value, wanted))
+      throw new EspalierError("BAD_DATA", `hw-kernels/${op.name}`, `${name} is no ${wanted}. Give one.`);
+    if (value.length < lengths[name]!)
+      throw new EspalierError(
+        "BAD_DATA",
+        `hw-kernels/${op.name}`,
+        `${name} has ${value.length} elements, and the sizes ask for ${lengths[name]}. Check the sizes; a view of the kernels' memory from before it grew has none.`,
+      );
+  }
+};
+
+/**
+ * Brings the arguments into the arena's memory, calls, and brings results back. Arrays that lie in that memory already
+ * are used in place. Nothing that was allocated for the call outlives it. `views` gives the arguments as arrays again, for
+ * code that is no kernel: views of the memory as it is when asked.
+ */
+export const withAddresses = <S extends Spec>(
+  arena: Arena,
+  op: Op<S>,
+  values: Values<S>,
+  run: (call: Addresses<S>, views: () => Values<S>) => void,
+): void => {
+  const lengths: Readonly<Record<string, number>> = op.lengths(values);
+  const call: Record<string, number> = {};
+  const counts: Record<string, number> = {};
+  const visitors: { name: string; value: AnyArray; read: boolean; written: boolean }[] = [];
+  // Growth detaches views, so every address is taken before the first allocation.
+  for (const [name, kind] of Object.entries(op.args)) {
+    const array = arrayKind(kind);
+    if (!array) call[name] = values[name] as number;
+    else {
+      const value = values[name] as AnyArray;
+      counts[name] = value.length;
+      if (value.length === 0) call[name] = 0;
+      else if (value.buffer === arena.memory.buffer) call[name] = value.byteOffset;
+      else visitors.push({ name, value, ...array });
+    }
+  }
+  const views = () =>
+    Object.fromEntries(
+      Object.entries(op.args).map(([name, kind]) => {
+        const array = arrayKind(kind);
+        const view = array && new elementArrays[array.type](arena.memory.buffer, call[name]!, counts[name]!);
+        return [name, view ?? call[name]];
+      }),
+    ) as Values<S>;
+  const temporary: number[] = [];
+  try {
+    for (const { name, value } of visitors) {
+      call[name] = arena.allocate(value.byteLength);
+      temporary.push(call[name]);
+    }
+    const inside = (name: string, bytes: number) => new Uint8Array(arena.memory.buffer, call[name], bytes);
+    const outside = ({ buffer, byteOffset }: AnyArray, bytes: number) => new Uint8Array(buffer, byteOffset, bytes);
+    for (const { name, value, read } of visitors)
+      if (read) inside(name, value.byteLength).set(outside(value, value.byteLength));
+    run(call as Addresses<S>, views);
+    for (const { name, value, written } of visitors) {
+      const bytes = lengths[name]! * value.BYTES_PER_ELEMENT;
+      if (written) outside(value, bytes).set(inside(name, bytes));
+    }
+  } finally {
+    temporary.forEach(arena.free);
+  }
+};
