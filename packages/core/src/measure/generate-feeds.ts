@@ -1,8 +1,7 @@
-import { isFloatType } from "../numeric/floats.ts";
 import { checkAborted } from "../abort.ts";
 import { EspalierError, isEspalierError } from "../errors.ts";
 import type { Model } from "../model.ts";
-import { numbersOf } from "./numbers.ts";
+import { isFloatType } from "../numeric/floats.ts";
 import { createRng } from "../numeric/rng.ts";
 import type { Feeds, Rng } from "../pass.ts";
 import type { Ort } from "../run/ort.ts";
@@ -11,6 +10,7 @@ import type { Tensor } from "../tensor.ts";
 import { drawTensor } from "./generate/draw.ts";
 import { type Input, inputsOf, type Role } from "./generate/input-roles.ts";
 import { dimsOf, type Lengths, lengthChoices, nextStep, pastLength, sequenceLength } from "./generate/lengths.ts";
+import { numbersOf } from "./numbers.ts";
 
 export interface GenerateOptions {
   readonly ort: Ort;
