@@ -1,0 +1,41 @@
+import { readdirSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { EXIT } from "./exit-code.ts";
+import type { Io } from "./io.ts";
+
+/** Ctrl-C as an abort signal. */
+export interface Interrupt {
+  readonly signal: AbortSignal;
+  /** The file that a second Ctrl-C leaves no part of. */
+  writing(path: string): void;
+  release(): void;
+}
+
+/** Removes what `saveModel` had begun to write for `path`. */
+const removeParts = (path: string) => {
+  const name = basename(path).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const part = new RegExp(`^${name}(_data(_\\d+)?)?\\.[0-9a-f-]{36}\\.tmp$`);
+  for (const file of readdirSync(dirname(path)))
+    if (part.test(file)) rmSync(join(dirname(path), file), { force: true });
+};
+
+/** The first Ctrl-C stops the work and keeps the best so far; the second ends the process at once. */
+export const interrupt = (io: Io, notice: (line: string) => void): Interrupt => {
+  const controller = new AbortController();
+  let path: string | undefined;
+  const release = io.onInterrupt?.(() => {
+    if (controller.signal.aborted) {
+      if (path !== undefined) removeParts(path);
+      process.exit(EXIT.interrupted);
+    }
+    controller.abort();
+    notice("stopping; press Ctrl-C again to end at once");
+  });
+  return {
+    signal: controller.signal,
+    writing(file) {
+      path = file;
+    },
+    release: () => release?.(),
+  };
+};

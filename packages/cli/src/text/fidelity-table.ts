@@ -1,0 +1,35 @@
+import { number, percent } from "./format.ts";
+import { type Paper, table } from "./paper.ts";
+
+interface Fidelity {
+  readonly relativeL2: number;
+  readonly sqnrDb: number;
+  readonly cosine: number;
+  readonly maxAbs: number;
+  readonly argmaxAgreement?: number;
+  readonly kl?: number;
+}
+
+const COSINE_DIGITS = 6;
+const DECIBEL_DIGITS = 3;
+
+/** A line for each output: how far it is from the original's. */
+export const fidelityTable = (fidelity: Readonly<Record<string, Fidelity>>, paper: Paper): string => {
+  const right = (head: string) => ({ head, align: "right" as const });
+  const rows = Object.entries(fidelity).map(([output, { relativeL2, sqnrDb, cosine, maxAbs, argmaxAgreement, kl }]) => [
+    output,
+    number(relativeL2, DECIBEL_DIGITS),
+    `${number(sqnrDb, DECIBEL_DIGITS)} dB`,
+    number(cosine, COSINE_DIGITS),
+    number(maxAbs, DECIBEL_DIGITS),
+    argmaxAgreement === undefined ? "" : percent(argmaxAgreement),
+    kl === undefined ? "" : number(kl, DECIBEL_DIGITS),
+  ]);
+  const columns = [
+    { head: "output", flexible: true },
+    ...["relative L2", "SQNR", "cosine", "max abs", "same argmax", "KL"].map(right),
+  ];
+  const used = columns.map((_, i) => rows.some((row) => row[i] !== ""));
+  const keep = <T>(list: readonly T[]) => list.filter((_, i) => used[i]);
+  return table(keep(columns), rows.map(keep), paper);
+};

@@ -1,0 +1,76 @@
+import { styleText } from "node:util";
+import Table from "cli-table3";
+import type { Io } from "../io.ts";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** What a report is written on: its width, and whether it shows colours. */
+export interface Paper {
+  readonly width: number;
+  paint(style: Style, text: string): string;
+}
+
+/** Lines of pipes and files are as long as they need to be. */
+const UNBOUNDED = 10_000;
+
+/** Colours on a terminal only, and not where NO_COLOR (https://no-color.org) or TERM=dumb asks for none. */
+export const paperOf = ({ stdout, env }: Pick<Io, "stdout" | "env">): Paper => {
+  const coloured = stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
+  return {
+    width: stdout.isTTY ? (stdout.columns ?? 80) : UNBOUNDED,
+    paint: (style, text) => (coloured && text !== "" ? styleText(style, text) : text),
+  };
+};
+
+const NO_BORDERS = Object.fromEntries(
+  [
+    ..."top|top-mid|top-left|top-right|bottom|bottom-mid|bottom-left|bottom-right".split("|"),
+    ..."left|left-mid|mid|mid-mid|right|right-mid|middle".split("|"),
+  ].map((place) => [place, ""]),
+);
+const INDENT = 2;
+const GAP = 2;
+/** A column of text is not cut shorter than this. */
+const NARROWEST = 12;
+
+export interface Column {
+  readonly head: string;
+  readonly align?: "left" | "right";
+  /** Cut where the table is wider than the paper; the first such column pays. */
+  readonly flexible?: boolean;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of colours
+const visible = (text: string) => text.replace(/\x1b\[\d*m/g, "").length;
+
+/** Widths of the columns, gap included, with flexible ones cut so that the whole fits. */
+const widthsOf = (columns: readonly Column[], rows: readonly (readonly string[])[], paper: Paper): number[] => {
+  const widths = columns.map(({ head }, i) => GAP + Math.max(head.length, ...rows.map((row) => visible(row[i] ?? ""))));
+  let over = INDENT + widths.reduce((sum, width) => sum + width, 0) - paper.width;
+  for (const [i, { flexible }] of columns.entries()) {
+    if (!flexible || over <= 0) continue;
+    const cut = Math.min(over, Math.max(0, widths[i] - GAP - NARROWEST));
+    widths[i] -= cut;
+    over -= cut;
+  }
+  return widths;
+};
+
+/** Lines of a table without borders; a head without any text is left out. */
+export const table = (columns: readonly Column[], rows: readonly (readonly string[])[], paper: Paper): string => {
+  const heads = columns.map(({ head }) => head);
+  const made = new Table({
+    head: heads.some((head) => head !== "") ? heads.map((head) => paper.paint("dim", head)) : [],
+    chars: NO_BORDERS,
+    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": GAP },
+    colAligns: columns.map(({ align = "left" }) => align),
+    colWidths: widthsOf(columns, rows, paper),
+  });
+  made.push(...rows.map((row) => [...row]));
+  const indent = " ".repeat(INDENT);
+  return made
+    .toString()
+    .split("\n")
+    .map((line) => `${indent}${line}`.trimEnd())
+    .join("\n");
+};
