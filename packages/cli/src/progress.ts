@@ -29,7 +29,7 @@ const bar = (share: number) => {
 };
 
 const text = ({ name, done, total, note }: Task, drawn: boolean): string => {
-  const far = total === undefined ? (done > 0 ? ` ${done}` : "") : ` ${done}/${total}`;
+  const far = done === 0 && !note ? "" : total === undefined ? ` ${done}` : ` ${done}/${total}`;
   const shown = drawn && total ? ` ${bar(done / total)}` : "";
   return `${name}${shown}${far}${note ? ` ${note}` : ""}`;
 };
@@ -91,19 +91,16 @@ const drawnProgress = (stderr: Output): Progress => {
 const plainProgress = (stderr: Output): Progress => {
   const { tasks, take } = taskStack();
   let told = 0;
-  let last = "";
   const tell = (line: string) => {
     told = performance.now();
-    if (line !== last) stderr.write(`${line}\n`);
-    last = line;
+    stderr.write(`${line}\n`);
   };
   return {
     event(event) {
       take(event);
       if (event.kind === "end") return;
       const due = performance.now() - told >= LINE_MS;
-      const begins = event.kind === "start" || event.note !== undefined;
-      if (begins || due) tell(tasks.map((task) => text(task, false)).join(" › "));
+      if (event.kind === "start" || due) tell(tasks.map((task) => text(task, false)).join(" › "));
     },
     line: tell,
     stop: () => undefined,

@@ -1,6 +1,6 @@
 import { arrayLengthOf, type DataType, dataTypes, type Feeds, type Tensor, type TensorData } from "@espalier/core";
 import { badData } from "../errors.ts";
-import { suggestion } from "../nearest.ts";
+import { suggestion } from "../suggestion.ts";
 import { type InputSpec, specText } from "./model-inputs.ts";
 
 type Signature = Pick<Tensor, "type" | "dims">;

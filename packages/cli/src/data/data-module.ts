@@ -1,7 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { type Calibration, type Feeds, isEspalierError } from "@espalier/core";
 import { badData, firstLine } from "../errors.ts";
-import { suggestion } from "../nearest.ts";
+import { suggestion } from "../suggestion.ts";
 import { checkFeeds } from "./check-feeds.ts";
 import type { InputSpec } from "./model-inputs.ts";
 import type { Data, Evaluate, Metrics, Run } from "./open-data.ts";

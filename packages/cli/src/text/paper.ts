@@ -38,6 +38,8 @@ export interface Column {
   readonly align?: "left" | "right";
   /** Cut where the table is wider than the paper; the first such column pays. */
   readonly flexible?: boolean;
+  /** Goes on in the next line instead. */
+  readonly wrap?: boolean;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of colours
@@ -47,8 +49,8 @@ const visible = (text: string) => text.replace(/\x1b\[\d*m/g, "").length;
 const widthsOf = (columns: readonly Column[], rows: readonly (readonly string[])[], paper: Paper): number[] => {
   const widths = columns.map(({ head }, i) => GAP + Math.max(head.length, ...rows.map((row) => visible(row[i] ?? ""))));
   let over = INDENT + widths.reduce((sum, width) => sum + width, 0) - paper.width;
-  for (const [i, { flexible }] of columns.entries()) {
-    if (!flexible || over <= 0) continue;
+  for (const [i, { flexible, wrap }] of columns.entries()) {
+    if ((!flexible && !wrap) || over <= 0) continue;
     const cut = Math.min(over, Math.max(0, widths[i] - GAP - NARROWEST));
     widths[i] -= cut;
     over -= cut;
@@ -65,6 +67,7 @@ export const table = (columns: readonly Column[], rows: readonly (readonly strin
     style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": GAP },
     colAligns: columns.map(({ align = "left" }) => align),
     colWidths: widthsOf(columns, rows, paper),
+    wordWrap: columns.some(({ wrap }) => wrap),
   });
   made.push(...rows.map((row) => [...row]));
   const indent = " ".repeat(INDENT);

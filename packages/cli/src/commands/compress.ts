@@ -1,0 +1,113 @@
+import { basename, relative, resolve } from "node:path";
+import { type CompressOptions, compress, type Report, type Target } from "@espalier/combine";
+import { hasExternalData, type Ort, openModel, saveModel } from "@espalier/core";
+import { type Data, openData } from "../data/open-data.ts";
+import { badUsage } from "../errors.ts";
+import { EXIT } from "../exit-code.ts";
+import { importer } from "../import-module.ts";
+import { interrupt } from "../interrupt.ts";
+import type { Io } from "../io.ts";
+import { outputPath } from "../output-path.ts";
+import { progressOn } from "../progress.ts";
+import { readRecipe } from "../read-recipe.ts";
+import { nodeRuntime, webRuntime } from "../runtime.ts";
+import { compressReport } from "../text/compress-report.ts";
+import { paperOf } from "../text/paper.ts";
+
+export interface CompressFlags {
+  readonly output?: string;
+  readonly recipe: string;
+  readonly data?: string;
+  readonly target?: Target;
+  readonly maxDrop?: number;
+  readonly measure: boolean;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** The runtimes that a run may need; those that only might be used may be missing. */
+const runtimesFor = async (
+  { measure, target, data }: Pick<CompressFlags, "measure" | "target" | "data">,
+  cwd: string,
+): Promise<{ ort?: Ort; webOrt?: Ort }> => {
+  if (measure && target === "web") {
+    const webOrt = await webRuntime(cwd);
+    return { webOrt, ort: await nodeRuntime(cwd).catch(() => webOrt) };
+  }
+  if (measure) return { ort: await nodeRuntime(cwd) };
+  const ort = data === undefined ? undefined : await nodeRuntime(cwd).catch(() => undefined);
+  return ort ? { ort } : {};
+};
+
+/** The document of `--json`, and with it all that the printed report tells. */
+const documentOf = (report: Report, path: string, bytes: number, seconds: number) => {
+  const { input, output, recipe, layers, fidelity, metrics, latency, warnings, ...rest } = report;
+  return {
+    input,
+    output: { path, ...output, bytes },
+    recipe,
+    layers,
+    ...(fidelity && { fidelity }),
+    ...(metrics && { metrics }),
+    ...(latency && { latency }),
+    ...rest,
+    seconds,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    warnings,
+  };
+};
+
+/** `espalier compress`: writes a smaller model and reports what that changed. */
+export const compressCommand = async (model: string, flags: CompressFlags, io: Io): Promise<number> => {
+  const started = performance.now();
+  const { recipe: asked, measure, maxDrop, seed, threads, force = false } = flags;
+  if (maxDrop !== undefined && !measure) throw badUsage("--max-drop needs measuring. Leave --no-measure out.");
+  const { recipe, folder } = readRecipe(asked, io.cwd);
+  const input = resolve(io.cwd, model);
+  const before = await openModel(input);
+  const out = outputPath({ model, recipe: recipe.name, force, ...(flags.output && { out: flags.output }) }, io.cwd);
+  const target = flags.target ?? recipe.target;
+  const progress = progressOn(io.stderr);
+  const stop = interrupt(io, progress.line);
+  stop.writing(out);
+  let data: Data | undefined;
+  try {
+    if (flags.data !== undefined) data = await openData(flags.data, io.cwd, before);
+    const runtimes = await runtimesFor({ ...flags, ...(target && { target }) }, io.cwd);
+    const options: CompressOptions = {
+      recipe,
+      measure,
+      ...runtimes,
+      ...(data && { data }),
+      ...(target && { target }),
+      ...(maxDrop !== undefined && { maxDrop }),
+      ...(seed !== undefined && { seed }),
+      ...(threads !== undefined && { threads }),
+      signal: stop.signal,
+      progress: progress.event,
+      importModule: importer(folder),
+    };
+    const { model: after, report, met, stopped } = await compress(before, options);
+    // what was stopped is the best so far, and is written
+    const saved = await saveModel(after, out, {
+      force,
+      externalData: hasExternalData(before) || "auto",
+      ...(!stopped && { signal: stop.signal }),
+    });
+    progress.stop();
+    const shown = relative(io.cwd, saved.path);
+    const path = shown.startsWith("..") ? saved.path : shown;
+    const document = documentOf(report, path, saved.bytes, (performance.now() - started) / 1000);
+    const text = flags.json
+      ? `${JSON.stringify(document, null, 2)}\n`
+      : compressReport({ ...document, asked: recipe.name, from: basename(model), to: path }, paperOf(io));
+    io.stdout.write(text);
+    return met ? EXIT.good : EXIT.notMet;
+  } finally {
+    progress.stop();
+    stop.release();
+    await data?.close();
+  }
+};

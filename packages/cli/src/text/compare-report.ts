@@ -1,0 +1,66 @@
+import type { ComparisonDocument } from "../comparison.ts";
+import { beforeAfterTable } from "./before-after.ts";
+import { fidelityTable } from "./fidelity-table.ts";
+import { number } from "./format.ts";
+import { type Paper, table } from "./paper.ts";
+
+export interface CompareReport extends ComparisonDocument {
+  readonly names: readonly [string, string];
+}
+
+const SHOWN_VALUES = 8;
+const ON = { given: "on your data", generated: "on made-up inputs; --data measures on yours" };
+
+type LayerFidelity = ComparisonDocument["layers"][number];
+
+/** Inner values at which the error is larger than at all before them; of many, the largest steps, in the graph's order. */
+export const whereErrorGrows = (layers: readonly LayerFidelity[], shown: number): LayerFidelity[] => {
+  let most = 0;
+  const steps: { at: number; step: number; layer: LayerFidelity }[] = [];
+  for (const [at, layer] of layers.entries()) {
+    if (layer.relativeL2 <= most) continue;
+    steps.push({ at, step: layer.relativeL2 - most, layer });
+    most = layer.relativeL2;
+  }
+  const largest = steps.sort((a, b) => b.step - a.step || a.at - b.at).slice(0, shown);
+  return largest.sort((a, b) => a.at - b.at).map(({ layer }) => layer);
+};
+
+const innerValues = (layers: readonly LayerFidelity[], paper: Paper): string => {
+  const rows = whereErrorGrows(layers, SHOWN_VALUES).map(({ value, relativeL2 }) => [value, number(relativeL2, 3)]);
+  return table(
+    [
+      { head: "inner value", flexible: true },
+      { head: "relative L2", align: "right" },
+    ],
+    rows,
+    paper,
+  );
+};
+
+/** What `compare` prints. */
+export const compareReport = (report: CompareReport, paper: Paper): string => {
+  const { names, a, b, latency, metrics, fidelity, layers, data } = report;
+  const title = (text: string, note = "") => `${paper.paint("bold", text)}${note && paper.paint("dim", `, ${note}`)}`;
+  const same = layers.length > 0 && layers.every(({ relativeL2 }) => relativeL2 === 0);
+  const parts = [
+    `A  ${paper.paint("bold", names[0])}\nB  ${paper.paint("bold", names[1])}`,
+    beforeAfterTable(
+      {
+        heads: ["A", "B"],
+        sizes: [a, b],
+        runtime: "onnxruntime-node",
+        latency: [latency.before, latency.after],
+        ...(metrics && { metrics: [metrics.a, metrics.b] as const }),
+      },
+      paper,
+    ),
+    `${title("fidelity of B to A", ON[data])}\n${fidelityTable(fidelity, paper)}`,
+    ...(layers.length === 0
+      ? ["The two models share no inner value by name, so none is compared."]
+      : same
+        ? [`All ${layers.length} inner values that both have are equal.`]
+        : [`${title("where the error grows", "in the order of the graph")}\n${innerValues(layers, paper)}`]),
+  ];
+  return `${parts.join("\n\n")}\n`;
+};

@@ -1,0 +1,89 @@
+import type { InspectedLayer, InspectedValue, Inspection } from "../inspection.ts";
+import { bytes, count, dims, percent } from "./format.ts";
+import { type Paper, table } from "./paper.ts";
+import { schemeTable } from "./scheme-table.ts";
+
+const SHOWN_LAYERS = 10;
+const SHOWN_SHARES = 5;
+
+const valueRows = (name: string, list: readonly InspectedValue[]) =>
+  list.map(({ name: value, type, shape }, i) => [i === 0 ? name : "", value, type ?? "", shape ? dims(shape) : ""]);
+
+const shares = (of: Readonly<Record<string, number>>, whole: number): string[][] => {
+  const all = Object.entries(of).sort(([, a], [, b]) => b - a);
+  const rest = all.slice(SHOWN_SHARES).reduce((sum, [, size]) => sum + size, 0);
+  const shown: [string, number][] = rest > 0 ? [...all.slice(0, SHOWN_SHARES), ["others", rest]] : all;
+  return shown.map(([name, size]) => [name, bytes(size), percent(size / whole)]);
+};
+
+const byKind = (layers: readonly InspectedLayer[]) => {
+  const kinds: Record<string, number> = {};
+  for (const { kind, bytes: size } of layers) kinds[kind] = (kinds[kind] ?? 0) + size;
+  return kinds;
+};
+
+/** Three lists side by side. */
+const whereBytesAre = ({ bytes: whole, byType, byOperator, layers }: Inspection, paper: Paper): string => {
+  const lists = [byType, byOperator, byKind(layers)].map((of) => shares(of, whole));
+  const rows = Array.from({ length: Math.max(...lists.map((list) => list.length)) }, (_, i) =>
+    lists.flatMap((list) => list[i] ?? ["", "", ""]),
+  );
+  const columns = ["type", "operator", "kind of layer"].flatMap((head) => [
+    { head },
+    { head: "", align: "right" as const },
+    { head: "", align: "right" as const },
+  ]);
+  return table(columns, rows, paper);
+};
+
+/** Bytes of the smallest scheme with so many bits that runs at float's speed or faster in onnxruntime-node. */
+const smallest = ({ schemes }: InspectedLayer, bits: 8 | 4): string => {
+  const fits = schemes.filter(
+    ({ name, node }) =>
+      / int(\d)|Int(\d)/.exec(name)?.slice(1).includes(String(bits)) && (node === "fast" || node === "same"),
+  );
+  return fits[0] ? bytes(fits[0].bytes) : "";
+};
+
+const largestLayers = (layers: readonly InspectedLayer[], paper: Paper): string => {
+  const rows = [...layers]
+    .sort((a, b) => b.bytes - a.bytes)
+    .slice(0, SHOWN_LAYERS)
+    .map((layer) => {
+      const { name, op, dtype } = layer;
+      return [name, op, dims(layer.dims), dtype, bytes(layer.bytes), smallest(layer, 8), smallest(layer, 4)];
+    });
+  const columns = [
+    { head: "layer", flexible: true },
+    { head: "op" },
+    { head: "[out, in, …]" },
+    { head: "type" },
+    { head: "bytes", align: "right" as const },
+    { head: "in 8 bits", align: "right" as const },
+    { head: "in 4 bits", align: "right" as const },
+  ];
+  return table(columns, rows, paper);
+};
+
+/** What `inspect` prints. */
+export const inspectReport = (inspection: Inspection, file: string, paper: Paper): string => {
+  const { bytes: whole, parameters, opset, irVersion, inputs, outputs, layers } = inspection;
+  const title = (text: string, note = "") => `${paper.paint("bold", text)}${note && paper.paint("dim", `, ${note}`)}`;
+  const facts = `${bytes(whole)}, ${count(parameters)} parameters, opset ${opset}, IR version ${irVersion}`;
+  const values = [...valueRows("inputs", inputs), ...valueRows("outputs", outputs)];
+  const more = layers.length > SHOWN_LAYERS ? `${SHOWN_LAYERS} of ${count(layers.length)}; --json has all` : "";
+  const parts = [
+    `${paper.paint("bold", file)}\n${facts}`,
+    table([{ head: "" }, { head: "", flexible: true }, { head: "" }, { head: "" }], values, paper),
+    `${title("where the bytes are")}\n${whereBytesAre(inspection, paper)}`,
+    layers.length === 0
+      ? "No layer has float weights: there is nothing left to quantize."
+      : `${title("largest layers", ["in 8 and 4 bits where node keeps float's speed", more].filter((x) => x).join("; "))}\n${largestLayers(layers, paper)}`,
+    ...(layers.some(({ schemes }) => schemes.length > 0)
+      ? [
+          `${title("schemes that fit", "and what each runtime makes of them against float")}\n${schemeTable(layers, paper)}`,
+        ]
+      : []),
+  ];
+  return `${parts.join("\n\n")}\n`;
+};
