@@ -1,3 +1,4 @@
+import type { Metrics } from "@espalier/combine";
 import {
   brotliBytes,
   type Calibration,
@@ -15,7 +16,7 @@ import {
   type ProgressEvent,
   streamOnnx,
 } from "@espalier/core";
-import type { Data, Evaluate, Metrics } from "./data/open-data.ts";
+import type { Data, Evaluate } from "./data/data.ts";
 
 /** The document of `compare --json`. */
 export interface ComparisonDocument {

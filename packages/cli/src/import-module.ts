@@ -39,15 +39,15 @@ const resolveFrom = (name: string, folder: string): string | undefined => {
 };
 
 /**
- * Imports modules by name: packages of the command itself first, then those installed where the user works; paths
- * (`./mine.mjs`) from `folder`.
+ * Imports modules by name: packages of the command itself first (by `own`), then those installed where the user works;
+ * paths (`./mine.mjs`) from `folder`.
  */
 export const importer =
-  (folder: string) =>
+  (folder: string, own: (name: string) => Promise<unknown> = (name) => import(name)) =>
   async (name: string): Promise<Module> => {
     if (/^\.{0,2}\//.test(name)) return import(pathToFileURL(resolve(folder, name)).href);
     try {
-      return await import(name);
+      return (await own(name)) as Module;
     } catch (error) {
       // the package itself is missing, not something that it imports
       const missing = nodeCode(error) === "ERR_MODULE_NOT_FOUND" && String(error).includes(`'${name.split("/")[0]}`);

@@ -2,9 +2,9 @@ import { EspalierError, type Ort } from "@espalier/core";
 import { firstLine, nodeCode } from "./errors.ts";
 import { importer } from "./import-module.ts";
 
-const load = async (name: string, cwd: string, instead: string): Promise<Ort> => {
+const load = async (name: string, own: () => Promise<unknown>, cwd: string, instead: string): Promise<Ort> => {
   try {
-    const module = await importer(cwd)(name);
+    const module = await importer(cwd, own)(name);
     return (module.default ?? module) as Ort;
   } catch (cause) {
     const missing = nodeCode(cause) === "ERR_MODULE_NOT_FOUND";
@@ -16,11 +16,16 @@ const load = async (name: string, cwd: string, instead: string): Promise<Ort> =>
 
 /** onnxruntime-node, of the command or of the project in `cwd`. @throws EspalierError `MISSING_NEED` */
 export const nodeRuntime = (cwd: string): Promise<Ort> =>
-  load("onnxruntime-node", cwd, ", or add --no-measure to compress without running the model");
+  load(
+    "onnxruntime-node",
+    () => import("onnxruntime-node"),
+    cwd,
+    ", or add --no-measure to compress without running the model",
+  );
 
 /** onnxruntime-web on one thread of wasm. @throws EspalierError `MISSING_NEED` */
 export const webRuntime = async (cwd: string): Promise<Ort> => {
-  const ort = await load("onnxruntime-web", cwd, ", or choose --target node");
+  const ort = await load("onnxruntime-web", () => import("onnxruntime-web"), cwd, ", or choose --target node");
   ort.env.wasm.numThreads = 1;
   return ort;
 };

@@ -1,7 +1,8 @@
 import { basename, relative, resolve } from "node:path";
 import { type CompressOptions, compress, type Report, type Target } from "@espalier/combine";
 import { hasExternalData, type Ort, openModel, saveModel } from "@espalier/core";
-import { type Data, openData } from "../data/open-data.ts";
+import type { Data } from "../data/data.ts";
+import { openData } from "../data/open-data.ts";
 import { badUsage } from "../errors.ts";
 import { EXIT } from "../exit-code.ts";
 import { importer } from "../import-module.ts";

@@ -1,10 +1,11 @@
 import { pathToFileURL } from "node:url";
+import type { Metrics, Run } from "@espalier/combine";
 import { type Calibration, type Feeds, isEspalierError } from "@espalier/core";
 import { badData, firstLine } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import { checkFeeds } from "./check-feeds.ts";
+import type { Data, Evaluate } from "./data.ts";
 import type { InputSpec } from "./model-inputs.ts";
-import type { Data, Evaluate, Metrics, Run } from "./open-data.ts";
 import { type Spool, spool } from "./spool.ts";
 
 const EXPORTS = ["calibration", "evaluate"];

@@ -1,19 +1,9 @@
 import { statSync } from "node:fs";
 import { extname, resolve } from "node:path";
-import type { Calibration, Feeds, Model, Tensor } from "@espalier/core";
+import type { Model } from "@espalier/core";
 import { badData } from "../errors.ts";
+import type { Data } from "./data.ts";
 import { modelInputs } from "./model-inputs.ts";
-
-export type Metrics = Readonly<Record<string, { readonly value: number; readonly better: "lower" | "higher" }>>;
-export type Run = (feeds: Feeds) => Promise<Readonly<Record<string, Tensor>>>;
-export type Evaluate = (run: Run) => Promise<Metrics>;
-
-/** What `--data` named, checked against the model. */
-export interface Data {
-  readonly calibration: Calibration;
-  readonly evaluate?: Evaluate;
-  close(): Promise<void>;
-}
 
 const MODULES = [".mjs", ".js", ".cjs", ".mts", ".ts"];
 
