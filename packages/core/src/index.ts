@@ -50,6 +50,8 @@ export * from "./pass.ts";
 export { type ObserveOptions, observe } from "./run/observe.ts";
 export type * from "./run/ort.ts";
 export { openSession, type Session, type SessionOptions } from "./run/session.ts";
+export { type SegmentModelOptions, segmentModel } from "./segments/segment-model.ts";
+export { type Segment, type SegmentOptions, segments } from "./segments/segments.ts";
 export * from "./select.ts";
 export * from "./tensor.ts";
 export { upgradeOpset } from "./upgrade/upgrade-opset.ts";
