@@ -21,6 +21,34 @@ describe("createKernels", () => {
     expect([...out.data]).toEqual([5, 7]);
   });
 
+  it("multiplies matrices for every transpose, in batches, and by one matrix for a whole batch", async () => {
+    const hw = await createKernels();
+    const A = tensor([2, 3], [1, 2, 3, 4, 5, 6]);
+    const B = tensor([3, 2], [1, 0, 0, 1, 1, 1]);
+    const At = tensor([3, 2], [1, 4, 2, 5, 3, 6]);
+    const Bt = tensor([2, 3], [1, 0, 1, 0, 1, 1]);
+    const wanted = [4, 5, 10, 11];
+    for (const transA of [false, true])
+      for (const transB of [false, true])
+        expect([...hw.gemm(transA ? At : A, transB ? Bt : B, { transA, transB }).data]).toEqual(wanted);
+    const two = hw.gemm(tensor([2, 1, 2, 3], [...A.data, ...A.data]), tensor([2, 1, 3, 2], [...B.data, ...B.data]));
+    expect(two.dims).toEqual([2, 1, 2, 2]);
+    expect([...two.data]).toEqual([...wanted, ...wanted]);
+    expect([...hw.gemm(tensor([2, 2, 3], [...A.data, ...A.data]), B).data]).toEqual([...wanted, ...wanted]);
+    expect([...hw.gemm(tensor([1, 3], [1, 2, 3]), B).data]).toEqual([4, 5]);
+  });
+
+  it("keeps NaN and infinity where they belong, also through clamping and beside padding", async () => {
+    const hw = await createKernels();
+    const A = tensor([3, 3], [1, NaN, 1, 1, 1, 1, Infinity, 1, 1]);
+    const ones = tensor([3, 5], Array(15).fill(1));
+    const [top, middle, bottom] = [NaN, 3, 4].map((x) => Array(5).fill(x));
+    expect([...hw.gemm(A, ones, { activation: { high: 4 } }).data]).toEqual([...top!, ...middle!, ...bottom!]);
+    expect([...hw.gemm(ones, ones, { transB: true, out: tensor([3, 3], Array(9).fill(NaN)) }).data]).toEqual(
+      Array(9).fill(5),
+    );
+  });
+
   it("works in its own memory without copying, and on after that memory grew", async () => {
     const hw = await createKernels();
     const weights = hw.tensor("float32", [2, 3], W.data);
@@ -83,6 +111,8 @@ describe("createKernels", () => {
     ["a vector of another length", "BAD_DATA", (hw) => hw.gemv(W, tensor([2], [1, 2]))],
     ["an output of another size", "BAD_DATA", (hw) => hw.gemv(W, x, { out: tensor([3], [0, 0, 0]) })],
     ["data shorter than dims say", "BAD_DATA", (hw) => hw.gemv({ ...W, dims: [4, 3] }, x)],
+    ["matrices that do not fit", "BAD_DATA", (hw) => hw.gemm(W, W)],
+    ["batches that differ", "BAD_DATA", (hw) => hw.gemm({ ...W, dims: [2, 1, 3] }, { ...W, dims: [3, 3, 1] })],
     ["integers", "BAD_DATA", (hw) => hw.gemv({ type: "int8", dims: [1, 1], data: new Int8Array(1) }, x)],
     ["data that is no typed array", "BAD_DATA", (hw) => hw.gemv({ ...W, data: [1, 2, 3, 4, 5, 6] as never }, x)],
     ["a factor that is no number", "BAD_OPTION", (hw) => hw.gemv(W, x, { alpha: "2" as never })],

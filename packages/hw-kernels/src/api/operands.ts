@@ -8,11 +8,24 @@ const floats = (where: string, name: string, tensor: Tensor): Float32Array => {
   throw new EspalierError("BAD_DATA", `hw-kernels/${where}`, `${name} is ${describe(tensor)}. Give a float32 tensor.`);
 };
 
-/** A float32 matrix's data and sizes; throws for anything else. */
+export const mismatch = (where: string, a: Tensor, b: Tensor, what: string): EspalierError =>
+  new EspalierError(
+    "BAD_DATA",
+    `hw-kernels/${where}`,
+    `${describe(a)} and ${describe(b)} do not fit: ${what}. Check which operand is transposed.`,
+  );
+
+/** The data of float32 matrices, all of one size, that lie one after the other; throws for what has no two dimensions. */
+export const matricesOf = (where: string, name: string, tensor: Tensor) => {
+  const [rows, columns] = tensor.dims.slice(-2);
+  if (rows === undefined || columns === undefined)
+    throw new EspalierError("BAD_DATA", `hw-kernels/${where}`, `${name} is ${describe(tensor)}. Give a matrix.`);
+  return { data: floats(where, name, tensor), rows, columns, batch: sizeOf(tensor.dims.slice(0, -2)) };
+};
+
+/** The data and sizes of one float32 matrix; throws for anything else. */
 export const matrixOf = (where: string, name: string, tensor: Tensor) => {
-  const [rows, columns] = tensor.dims;
-  if (rows !== undefined && columns !== undefined && tensor.dims.length === 2)
-    return { data: floats(where, name, tensor), rows, columns };
+  if (tensor.dims.length === 2) return matricesOf(where, name, tensor);
   throw new EspalierError("BAD_DATA", `hw-kernels/${where}`, `${name} is ${describe(tensor)}. Give a matrix.`);
 };
 

@@ -1,6 +1,10 @@
 /** Sizes to test with: powers of two and their first multiples, each also less and more by one. */
 export const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65];
 
+/** Triples of sizes: each pair of sizes occurs in each pair of places, one combination in as many as there are sizes. */
+export const sizeTriples = (sizes: readonly number[]): { m: number; n: number; k: number }[] =>
+  sizes.flatMap((m, i) => sizes.map((n, j) => ({ m, n, k: sizes[(i + 2 * j) % sizes.length]! })));
+
 const FLOAT_STEP = 2 ** -23;
 const FLOAT_SMALLEST = 2 ** -149;
 

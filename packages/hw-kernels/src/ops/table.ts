@@ -1,4 +1,7 @@
 import { type Row, row } from "../op.ts";
+import { gemm } from "./gemm/op.ts";
+import { gemmReference } from "./gemm/reference.ts";
+import { gemmWasm } from "./gemm/wasm.ts";
 import { gemv } from "./gemv/op.ts";
 import { gemvReference } from "./gemv/reference.ts";
 import { gemvWasm } from "./gemv/wasm.ts";
@@ -13,4 +16,4 @@ import { gemvWasm } from "./gemv/wasm.ts";
  * The tests run each variant on each case at several alignments (and relaxed ones as every host would), each load proves
  * the variants that it uses on the "load" cases, and picking times them on the sample. What users call stands in `api/`.
  */
-export const table: readonly Row[] = [row(gemv, gemvReference, gemvWasm)];
+export const table: readonly Row[] = [row(gemm, gemmReference, gemmWasm), row(gemv, gemvReference, gemvWasm)];

@@ -11,6 +11,9 @@ type Value = number | bigint | Vector;
 type Step = (stack: Value[], locals: Value[]) => number | undefined;
 
 const signatures = new Map(tables.flatMap(({ rows }) => Object.entries(rows).map(([name, row]) => [name, row[1]])));
+const assign = (locals: Value[], index: number, value: Value): undefined => {
+  locals[index] = value;
+};
 const zero = (type: string): Value => (type === "v128" ? new Uint8Array(16) : type === "i64" ? 0n : 0);
 
 /** For each `block`, `loop`, `if` and `else` the position of its end; for `if` also that of its `else`. */
@@ -49,11 +52,17 @@ export const interpret = (
     const [input = "", output] = signatures.get(name)!.split(":");
     const operation = operations[name];
     if (!operation) throw new Error(`${name} is not interpreted`);
-    return (stack) => {
-      const result = operation(...stack.splice(stack.length - input.length), ...operands);
+    const push = (stack: Value[], result: Value) => {
       if (output) stack.push(result);
       return undefined;
     };
+    if (input.length === 2)
+      return (stack) => {
+        const second = stack.pop();
+        return push(stack, operation(stack.pop(), second, ...operands));
+      };
+    if (input.length === 1) return (stack) => push(stack, operation(stack.pop(), ...operands));
+    return (stack) => push(stack, operation(...stack.splice(stack.length - input.length), ...operands));
   };
 
   /** A step returns the position to go on at, if not the next. */
@@ -91,8 +100,8 @@ export const interpret = (
         return (stack) => void stack.push(value);
       }
       if (name === "local.get") return (stack, locals) => void stack.push(locals[index]!);
-      if (name === "local.set") return (stack, locals) => void locals.splice(index, 1, stack.pop()!);
-      if (name === "local.tee") return (stack, locals) => void locals.splice(index, 1, stack.at(-1)!);
+      if (name === "local.set") return (stack, locals) => assign(locals, index, stack.pop()!);
+      if (name === "local.tee") return (stack, locals) => assign(locals, index, stack[stack.length - 1]!);
       if (name === "select")
         return (stack) => {
           const [whenTrue, whenFalse, condition] = stack.splice(stack.length - 3);

@@ -50,10 +50,16 @@ for (const shape of intShapes) {
   const of = (v: Vector) => lanes(shape, v);
   const uof = (v: Vector) => uLanes(shape, v);
   const unary = (name: string, f: (x: number) => number) => {
-    operations[`${shape}.${name}`] = (a: Vector) => make(shape, (i) => f(of(a)[i]!));
+    operations[`${shape}.${name}`] = (a: Vector) => {
+      const x = of(a);
+      return make(shape, (i) => f(x[i]!));
+    };
   };
   const binary = (name: string, f: (x: number, y: number) => number) => {
-    operations[`${shape}.${name}`] = (a: Vector, b: Vector) => make(shape, (i) => f(of(a)[i]!, of(b)[i]!));
+    operations[`${shape}.${name}`] = (a: Vector, b: Vector) => {
+      const [x, y] = [of(a), of(b)];
+      return make(shape, (i) => f(x[i]!, y[i]!));
+    };
   };
   const unsignedBinary = (name: string, f: (x: number, y: number) => number) => {
     operations[`${shape}.${name}`] = (a: Vector, b: Vector) => make(shape, (i) => f(uof(a)[i]!, uof(b)[i]!));
@@ -116,9 +122,15 @@ for (const shape of floatShapes) {
   const mask = (ok: boolean) => -Number(ok);
   const maskShape = shape === "f32x4" ? "i32x4" : "i64x2";
   for (const [name, f] of Object.entries(unary))
-    operations[`${shape}.${name}`] = (a: Vector) => make(shape, (i) => f(of(a)[i]!));
+    operations[`${shape}.${name}`] = (a: Vector) => {
+      const x = of(a);
+      return make(shape, (i) => f(x[i]!));
+    };
   for (const [name, f] of Object.entries(binary))
-    operations[`${shape}.${name}`] = (a: Vector, b: Vector) => make(shape, (i) => f(of(a)[i]!, of(b)[i]!));
+    operations[`${shape}.${name}`] = (a: Vector, b: Vector) => {
+      const [x, y] = [of(a), of(b)];
+      return make(shape, (i) => f(x[i]!, y[i]!));
+    };
   for (const [name, test] of Object.entries(comparisons))
     operations[`${shape}.${name}`] = (a: Vector, b: Vector) => {
       const at = (i: number) => mask(test(of(a)[i]!, of(b)[i]!));

@@ -26,7 +26,7 @@ export const pseudoMaximum = (a: number, b: number): number => (a < b ? b : a);
 const odd = new DataView(new ArrayBuffer(8));
 /** The neighbour of an inexact sum whose last bit is odd, so that rounding it again to float32 rounds once in effect. */
 const toOdd = (sum: number, error: number): number => {
-  if (error === 0 || !Number.isFinite(sum)) return sum;
+  if (!Number.isFinite(sum)) return sum;
   odd.setFloat64(0, sum);
   const bits = odd.getBigInt64(0);
   if (bits & 1n) return sum;
@@ -39,7 +39,8 @@ export const fusedFloat = (a: number, b: number, c: number): number => {
   const product = a * b;
   const sum = product + c;
   const part = sum - product;
-  return Math.fround(toOdd(sum, product - (sum - part) + (c - part)));
+  const error = product - (sum - part) + (c - part);
+  return Math.fround(error === 0 ? sum : toOdd(sum, error));
 };
 
 type Rational = readonly [numerator: bigint, exponent: number];

@@ -13,8 +13,10 @@ export const relaxedOperations = (host: RelaxedSemantics): Readonly<Table> => {
     const separate = (a: number, b: number, c: number) => (shape === "f32x4" ? Math.fround(a * b) : a * b) + c;
     const madd = host.madd === "fused" ? fused[shape] : separate;
     const at = (v: Vector, i: number) => lanes(shape, v)[i]!;
-    operations[`${shape}.relaxed_madd`] = (a: Vector, b: Vector, c: Vector) =>
-      make(shape, (i) => madd(at(a, i), at(b, i), at(c, i)));
+    operations[`${shape}.relaxed_madd`] = (a: Vector, b: Vector, c: Vector) => {
+      const [x, y, z] = [lanes(shape, a), lanes(shape, b), lanes(shape, c)];
+      return make(shape, (i) => madd(x[i]!, y[i]!, z[i]!));
+    };
     operations[`${shape}.relaxed_nmadd`] = (a: Vector, b: Vector, c: Vector) =>
       make(shape, (i) => madd(-at(a, i), at(b, i), at(c, i)));
     for (const [name, better] of [
@@ -28,14 +30,16 @@ export const relaxedOperations = (host: RelaxedSemantics): Readonly<Table> => {
   }
 
   // The first operand's bytes are signed. Pairs are summed in 16 bits, which wrap or saturate.
-  const pair = (a: Vector, b: Vector, i: number) => {
-    const second = host.dot === "signed" ? lanes("i8x16", b) : uLanes("i8x16", b);
-    const sum = lanes("i8x16", a)[2 * i]! * second[2 * i]! + lanes("i8x16", a)[2 * i + 1]! * second[2 * i + 1]!;
-    return host.dot === "saturating" ? clamp(sum, -0x8000, 0x7fff) : sum;
+  const pairs = (a: Vector, b: Vector) => {
+    const [x, y] = [lanes("i8x16", a), host.dot === "signed" ? lanes("i8x16", b) : uLanes("i8x16", b)];
+    const limit = host.dot === "saturating" ? (sum: number) => clamp(sum, -0x8000, 0x7fff) : (sum: number) => sum;
+    return (i: number) => limit(x[2 * i]! * y[2 * i]! + x[2 * i + 1]! * y[2 * i + 1]!);
   };
-  operations["i16x8.relaxed_dot_i8x16_i7x16_s"] = (a: Vector, b: Vector) => make("i16x8", (i) => pair(a, b, i));
-  operations["i32x4.relaxed_dot_i8x16_i7x16_add_s"] = (a: Vector, b: Vector, c: Vector) =>
-    make("i32x4", (i) => pair(a, b, 2 * i) + pair(a, b, 2 * i + 1) + lanes("i32x4", c)[i]!);
+  operations["i16x8.relaxed_dot_i8x16_i7x16_s"] = (a: Vector, b: Vector) => make("i16x8", pairs(a, b));
+  operations["i32x4.relaxed_dot_i8x16_i7x16_add_s"] = (a: Vector, b: Vector, c: Vector) => {
+    const [pair, z] = [pairs(a, b), lanes("i32x4", c)];
+    return make("i32x4", (i) => pair(2 * i) + pair(2 * i + 1) + z[i]!);
+  };
 
   operations["i8x16.relaxed_swizzle"] = (a: Vector, from: Vector) =>
     make("i8x16", (i) =>

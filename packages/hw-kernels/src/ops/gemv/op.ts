@@ -1,5 +1,6 @@
 import type { Addresses, Op, Values } from "../../op.ts";
 import { floatBound, SIZES } from "../bounds.ts";
+import { cut } from "../cut.ts";
 import { randomFloats } from "../seeded.ts";
 
 export const gemvArgs = {
@@ -91,11 +92,7 @@ export const gemv: Op<Args> = {
   sample: () => call(512, 512, 1),
   work: (v) => (v.rows * v.columns) / ELEMENTS_PER_NANOSECOND,
   split: (v, parts) => {
-    const count = outputs(v);
-    const step = Math.ceil(count / parts / GROUP) * GROUP;
-    const starts = Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
-    return starts.map((start) => {
-      const size = Math.min(step, count - start);
+    return cut(outputs(v), parts, GROUP).map(([start, size]) => {
       const bias = v.bias && v.bias + start * FLOAT;
       const y = v.y + start * FLOAT;
       return v.transposed
