@@ -14,3 +14,9 @@ export const conflict = (problems: readonly string[]): EspalierError =>
 /** Passes that need what the run has not. */
 export const missingNeed = (problems: readonly string[]): EspalierError =>
   new EspalierError("MISSING_NEED", "combine/order", listed(problems));
+
+export const badOption = (message: string): EspalierError =>
+  new EspalierError("BAD_OPTION", "combine/compress", message);
+
+export const noRuntime = (what: string): EspalierError =>
+  new EspalierError("MISSING_NEED", "combine/compress", `measuring needs a runtime. Give ${what}, or measure: false.`);

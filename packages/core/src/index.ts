@@ -21,6 +21,7 @@ export {
   type LayerFidelity,
 } from "./measure/compare-models.ts";
 export { type Fidelity, type FidelityOptions, type FidelitySums, fidelityOf } from "./measure/fidelity.ts";
+
 export {
   type Generated,
   type GeneratedInput,
@@ -36,6 +37,7 @@ export {
   measureLatency,
   type Timing,
 } from "./measure/latency.ts";
+export { numbersOf } from "./measure/numbers.ts";
 export { type ModelSize, measureSize, type WeightSize } from "./measure/size.ts";
 export type * from "./model.ts";
 export * from "./numeric/floats.ts";

@@ -12,7 +12,7 @@ const budget: Readonly<Record<keyof Budget, Schema>> = {
     description: "Loss in the first metric of the data module, in its own unit; relative L2 distance without one.",
   },
   relativeL2: { type: "number", minimum: 0, description: "Relative L2 distance of each float output, at most." },
-  argmaxAgreement: share("Share of rows whose largest value stays at its place, of each float output, at least."),
+  choicesKept: share("Share of rows whose largest value stays at its place, near ties aside, at least."),
   latencyRatio: positive("Median latency over that of the model that came in, at most."),
 };
 

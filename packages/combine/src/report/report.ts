@@ -1,4 +1,4 @@
-import type { ReportEntry } from "@espalier/core";
+import type { Fidelity, Latency, ReportEntry } from "@espalier/core";
 import type { Budget, Target } from "../recipe/recipe.ts";
 
 /** What `evaluate` of a data module resolves to; the first is the one that a budget is about. */
@@ -13,27 +13,6 @@ export interface Sizes {
 
 /** One line about a layer. */
 export type LayerEntry = ReportEntry;
-
-export interface Fidelity {
-  readonly relativeL2: number;
-  readonly sqnrDb: number;
-  readonly cosine: number;
-  readonly maxAbs: number;
-  readonly argmaxAgreement?: number;
-  readonly kl?: number;
-}
-
-export interface Timing {
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-export interface Latency {
-  readonly before: Timing;
-  readonly after: Timing;
-  readonly ratio: number;
-}
 
 /** A recipe that a search tried. */
 export interface CandidateRow {
@@ -50,7 +29,7 @@ export interface CandidateRow {
   readonly reason?: string;
 }
 
-/** What was done and what it changed, as plain JSON. What was not measured is absent. */
+/** What was done and what it changed, as plain JSON (infinities become null). What was not measured is absent. */
 export interface Report {
   readonly input: Sizes;
   readonly output: Sizes;
