@@ -11,6 +11,7 @@ import {
   tensor,
 } from "../tensor.ts";
 import { arithmetic } from "./arithmetic.ts";
+import { concatRows, sliceRows } from "./rows.ts";
 
 /** Largest constants that are computed with: shapes, indices, scalars, channels. */
 export const MAX_ELEMENTS = 4096;
@@ -117,6 +118,23 @@ const slice: Evaluate = (node, [x, startsInput, endsInput, axesInput, stepsInput
   return tensorOfValues(x.type, [values.length], values);
 };
 
+/** Slice along the first axis with step 1, of a tensor of any size. */
+const rowSlice: Evaluate = (node, [x, startsInput, endsInput, axesInput, stepsInput]) => {
+  const starts = integers(node, "starts", startsInput);
+  const ends = integers(node, "ends", endsInput);
+  if (!x || starts?.length !== 1 || ends?.length !== 1) return undefined;
+  const [axis = 0] = integers(node, "axes", axesInput) ?? [];
+  const [step = 1] = stepsInput ? numbers(stepsInput) : [];
+  return (axis === 0 || axis === -x.dims.length) && step === 1 ? sliceRows(x, starts[0], ends[0]) : undefined;
+};
+
+/** Concat along the first axis, of tensors of any size. */
+const rowConcat: Evaluate = (node, inputs) => {
+  const parts = inputs.filter((part) => part !== undefined);
+  const axis = intOf(node, "axis", 0);
+  return parts.length > 0 && (axis === 0 || axis === -parts[0].dims.length) ? concatRows(parts) : undefined;
+};
+
 const INTEGER_BITS: Partial<Record<DataType, number>> = { int32: 32, int64: 64 };
 const CASTABLE: ReadonlySet<DataType> = new Set(["float32", "float64", "int32", "int64", "bool"]);
 
@@ -158,6 +176,12 @@ const VIEWS: Readonly<Record<string, Evaluate>> = {
   Unsqueeze: unsqueeze,
 };
 
+/** Operators that move whole rows; large tensors are moved when they are read. */
+const MOVES: Readonly<Record<string, readonly [move: Evaluate, moved: (inputs: number) => number]>> = {
+  Concat: [rowConcat, (inputs) => inputs],
+  Slice: [rowSlice, () => 1],
+};
+
 /** True for operators that `evaluate` may compute. */
 export const isComputed = (node: Node): boolean =>
   Object.hasOwn(OPERATORS, node.opType) || Object.hasOwn(VIEWS, node.opType);
@@ -165,13 +189,24 @@ export const isComputed = (node: Node): boolean =>
 /**
  * The value of a node of the standard domain whose inputs are all constants, or undefined where it is not computed
  * here: another operator, large constants, an error in the model.
+ *
+ * @param options `moves`: large tensors, too, are cut and joined along their first axis
  */
-export const evaluate = (node: Node, inputs: readonly (Tensor | undefined)[]): Tensor | undefined => {
+export const evaluate = (
+  node: Node,
+  inputs: readonly (Tensor | undefined)[],
+  { moves = true }: { readonly moves?: boolean } = {},
+): Tensor | undefined => {
   const small = (t: Tensor | undefined) => t === undefined || sizeOf(t.dims) <= MAX_ELEMENTS;
   if (Object.hasOwn(VIEWS, node.opType)) {
     return inputs.slice(1).every(small) ? VIEWS[node.opType](node, inputs) : undefined;
   }
-  if (!Object.hasOwn(OPERATORS, node.opType) || !inputs.every(small)) return undefined;
+  if (!Object.hasOwn(OPERATORS, node.opType)) return undefined;
+  if (!inputs.every(small)) {
+    if (!moves || !Object.hasOwn(MOVES, node.opType)) return undefined;
+    const [move, moved] = MOVES[node.opType];
+    return inputs.slice(moved(inputs.length)).every(small) ? move(node, inputs) : undefined;
+  }
   const result = OPERATORS[node.opType](node, inputs);
   return result && small(result) ? result : undefined;
 };

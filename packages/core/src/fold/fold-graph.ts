@@ -5,6 +5,9 @@ import type { Tensor } from "../tensor.ts";
 /** A graph while it is folded: nodes and weights change in place, names of its outputs do not. */
 export interface FoldGraph {
   readonly source: Graph;
+  readonly outer: FoldGraph | undefined;
+  /** Names of weights that inner graphs made of this graph's, by what makes them. */
+  readonly made: Map<string, string>;
   nodes: Node[];
   readonly weights: Map<string, Tensor>;
   /** Names that callers see: graph outputs. */

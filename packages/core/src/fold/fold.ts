@@ -1,6 +1,7 @@
-import { allNames, readsOf, type Scope, uniqueName, walkGraphs } from "../graph.ts";
+import { subgraphsOf } from "../attrs.ts";
+import { allNames, constantValue, readsOf, type Scope, uniqueName, walkGraphs } from "../graph.ts";
 import type { Attribute, Graph, Model, Node } from "../model.ts";
-import type { Tensor } from "../tensor.ts";
+import { storedBytes } from "../tensor.ts";
 import { valueTypes } from "../upgrade/value-types.ts";
 import { absorbAffine } from "./absorb.ts";
 import type { FoldGraph } from "./fold-graph.ts";
@@ -19,14 +20,13 @@ const WEIGHTS_APART = 4;
 interface State {
   readonly model: Model;
   readonly options: Required<FoldOptions>;
+  readonly moves: boolean;
   readonly names: Set<string>;
   readonly scopes: Map<Graph, Scope>;
   readonly types: ReturnType<typeof valueTypes>;
 }
 
-type Lookup = (name: string) => Tensor | undefined;
-
-const openFold = (source: Graph, outer: Lookup, { model, names }: State): FoldGraph => {
+const openFold = (source: Graph, outer: FoldGraph | undefined, { model, names }: State): FoldGraph => {
   const weights = new Map(source.weights);
   // From IR 4 on, an initializer that is an input is only its default.
   const inputs = new Set(source.inputs.map((info) => info.name));
@@ -34,22 +34,24 @@ const openFold = (source: Graph, outer: Lookup, { model, names }: State): FoldGr
   const local = new Set([...inputs, ...source.nodes.flatMap((node) => node.outputs)]);
   return {
     source,
+    outer,
+    made: new Map(),
     nodes: [...source.nodes],
     weights,
     outputs: new Set(source.outputs.map((info) => info.name)),
     constant: (name) => {
       if (replaceable.has(name)) return undefined;
-      return weights.get(name) ?? (local.has(name) ? undefined : outer(name));
+      return weights.get(name) ?? (local.has(name) ? undefined : outer?.constant(name));
     },
     fresh: (hint) => uniqueName(hint, names),
   };
 };
 
-const foldSubgraphs = async (node: Node, lookup: Lookup, state: State): Promise<Node> => {
+const foldSubgraphs = async (node: Node, outer: FoldGraph, state: State): Promise<Node> => {
   const attributes = new Map<string, Attribute>();
   let changed = false;
   const fold = async (graph: Graph) => {
-    const next = await foldGraph(graph, lookup, state);
+    const next = await foldGraph(graph, outer, state);
     changed ||= next !== graph;
     return next;
   };
@@ -93,7 +95,7 @@ const isSame = (a: Graph, b: Graph) =>
   a.weights.size === b.weights.size &&
   [...a.weights].every(([name, weight]) => b.weights.get(name) === weight);
 
-async function foldGraph(source: Graph, outer: Lookup, state: State): Promise<Graph> {
+async function foldGraph(source: Graph, outer: FoldGraph | undefined, state: State): Promise<Graph> {
   const scope = state.scopes.get(source);
   const graph = openFold(source, outer, state);
   const moved = (from: Graph, to: Graph) => {
@@ -102,11 +104,12 @@ async function foldGraph(source: Graph, outer: Lookup, state: State): Promise<Gr
   };
   await simplify(graph, {
     opset: state.model.opsets.get("") ?? 0,
+    moves: state.moves,
     typeOf: (value) => scope && state.types.elementType(scope, value),
     moved,
   });
   const nodes: Node[] = [];
-  for (const node of graph.nodes) nodes.push(await foldSubgraphs(node, graph.constant, state));
+  for (const node of graph.nodes) nodes.push(await foldSubgraphs(node, graph, state));
   graph.nodes = nodes;
   await absorbAffine(graph, (value) => scope && state.types.rank(scope, value));
   await mergeProducts(graph);
@@ -119,24 +122,43 @@ async function foldGraph(source: Graph, outer: Lookup, state: State): Promise<Gr
   return isSame(source, folded) ? source : folded;
 }
 
+/** Small constants that folding adds; anything beyond is a weight stored twice. */
+const GROWTH_BYTES = 1 << 16;
+
+/** Bytes of weights and of the values of `Constant` nodes, subgraphs included. */
+const constantBytes = (graph: Graph): number => {
+  let bytes = 0;
+  for (const weight of graph.weights.values()) bytes += storedBytes(weight);
+  for (const node of graph.nodes) {
+    const value = node.domain === "" && node.opType === "Constant" ? constantValue(node) : undefined;
+    bytes += value ? storedBytes(value) : 0;
+    for (const inner of subgraphsOf(node)) bytes += constantBytes(inner.graph);
+  }
+  return bytes;
+};
+
 /**
  * The same computation with everything done beforehand that does not depend on the input: `Constant` nodes become
  * initializers under their names; Identity, Dropout in inference and Cast to the type that is there go; arithmetic
- * on small constants (shapes, scalars) is computed; BatchNormalization, and sums and products with constants for
+ * on small constants (shapes, scalars) is computed; weights are cut and joined along their first axis; BatchNormalization, and sums and products with constants for
  * each channel, go into the Conv, ConvTranspose, Gemm or MatMul before them. Names of inputs and outputs stay.
  *
  * Arithmetic is in float64 and rounded once: outputs change by less than 1e-5 of their largest value. Functions of
  * the model are left alone. The same model when there is nothing to fold.
  */
 export const fold = async (model: Model, { mergeDuplicates = false }: FoldOptions = {}): Promise<Model> => {
-  const state: State = {
-    model,
-    options: { mergeDuplicates },
-    names: allNames(model),
-    scopes: new Map([...walkGraphs(model)].map((scope) => [scope.graph, scope])),
-    types: valueTypes(),
-  };
-  const graph = await foldGraph(model.graph, () => undefined, state);
+  const folded = (moves: boolean) =>
+    foldGraph(model.graph, undefined, {
+      model,
+      options: { mergeDuplicates },
+      moves,
+      names: allNames(model),
+      scopes: new Map([...walkGraphs(model)].map((scope) => [scope.graph, scope])),
+      types: valueTypes(),
+    });
+  const moved = await folded(true);
+  // a weight that is cut up and also read whole would be stored twice
+  const graph = constantBytes(moved) > constantBytes(model.graph) + GROWTH_BYTES ? await folded(false) : moved;
   if (graph === model.graph) return model;
   return { ...model, graph, irVersion: Math.max(model.irVersion, WEIGHTS_APART) };
 };

@@ -35,6 +35,8 @@ const INFERENCE_DROPOUT = 7;
 
 export interface SimplifyOptions {
   readonly opset: number;
+  /** Large weights are cut and joined along their first axis. */
+  readonly moves: boolean;
   typeOf(value: string): DataType | undefined;
   moved(from: Graph, to: Graph): void;
 }
@@ -62,6 +64,39 @@ const inMemory = async (t: Tensor | undefined): Promise<Tensor | undefined> =>
 
 const makes = (graph: FoldGraph, value: string) => graph.nodes.some((node) => node.outputs.includes(value));
 
+/** The graph, of this one and those around it, that keeps a constant. */
+const keeperOf = (graph: FoldGraph, name: string): FoldGraph =>
+  graph.weights.has(name) || !graph.outer ? graph : keeperOf(graph.outer, name);
+
+const depthOf = (graph: FoldGraph): number => (graph.outer ? 1 + depthOf(graph.outer) : 0);
+
+/** What makes a value, in words that are the same wherever it is made: small inputs by value, large ones by name. */
+const recipeOf = ({ opType, inputs, attributes }: Node, values: readonly (Tensor | undefined)[]): string => {
+  const input = (name: string, value: Tensor | undefined) =>
+    value && sizeOf(value.dims) <= MAX_ELEMENTS ? `[${value.data.join()}]` : name;
+  const attribute = [...attributes].map(([name, { value }]) => `${name}=${String(value)}`);
+  return [opType, ...inputs.map((name, i) => input(name, values[i])), ...attribute.sort()].join(" ");
+};
+
+/**
+ * Keeps a large weight in the innermost graph that one of its parts comes from, once for all branches that make it, and
+ * returns its name.
+ */
+const putLarge = (graph: FoldGraph, node: Node, inputs: readonly (Tensor | undefined)[], value: Tensor): string => {
+  const keepers = node.inputs
+    .filter((name) => name !== "" && !isSmall(graph, name))
+    .map((name) => keeperOf(graph, name));
+  const keeper = keepers.reduce((inner, other) => (depthOf(other) > depthOf(inner) ? other : inner));
+  const [output] = node.outputs;
+  const recipe = recipeOf(node, inputs);
+  const name = keeper.made.get(recipe) ?? (keeper === graph ? output : keeper.fresh(output));
+  keeper.made.set(recipe, name);
+  keeper.weights.set(name, value);
+  return name;
+};
+
+const isSmall = (graph: FoldGraph, name: string) => sizeOf(graph.constant(name)?.dims ?? []) <= MAX_ELEMENTS;
+
 /**
  * Weights in `Constant` nodes become initializers; Identity, Dropout in inference and Cast to the type that is
  * there go; small arithmetic on constants is computed. Graph outputs keep their names.
@@ -85,9 +120,12 @@ export const simplify = async (graph: FoldGraph, options: SimplifyOptions): Prom
       const inputs: (Tensor | undefined)[] = [];
       for (const name of node.inputs) inputs.push(await inMemory(name === "" ? undefined : graph.constant(name)));
       const known = node.inputs.every((name, i) => name === "" || inputs[i] !== undefined);
-      const value = known ? evaluate(node, inputs) : undefined;
-      if (value) graph.weights.set(output, value);
-      else kept.push(node);
+      const value = known ? evaluate(node, inputs, options) : undefined;
+      if (!value) kept.push(node);
+      else if (sizeOf(value.dims) > MAX_ELEMENTS) {
+        const name = putLarge(graph, node, inputs, value);
+        if (name !== output) names.set(output, name);
+      } else graph.weights.set(output, value);
     } else kept.push(node);
   }
   graph.nodes = kept;

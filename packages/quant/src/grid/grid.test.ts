@@ -170,15 +170,6 @@ describe("quantizeRows", () => {
       squaredError(w, dequantizeRows(quantizeRows(w, 8, 128, { bits: 4, symmetric: false, zeroPoint })));
     expect(errorOf("float")).toBeLessThan(0.7 * errorOf("integer"));
   });
-  it("quantizes 4 million weights to 4 bits in under 0.25 s", () => {
-    const w = gaussian(1 << 22, 1);
-    const times = Array.from({ length: 4 }, () => {
-      const start = performance.now();
-      quantizeRows(w, 1 << 13, 512, { bits: 4, blockSize: 32 });
-      return performance.now() - start;
-    });
-    expect(Math.min(...times)).toBeLessThan(250);
-  });
 });
 
 describe("packRows", () => {
