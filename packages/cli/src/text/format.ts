@@ -31,7 +31,8 @@ export const times = (ratio: number): string => `${ratio.toFixed(ratio < 0.1 ? 3
 /** 99.8 % */
 export const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
 
-export const count = (value: number): string => value.toLocaleString("en-US");
+/** 2,690,312; Intl would take 60 ms to load. */
+export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** 1 layer, 2 layers */
 export const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;

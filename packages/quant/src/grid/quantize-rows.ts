@@ -68,13 +68,14 @@ export const quantizeRows = (
   let [lo, hi] = [0, 0];
   const gridOf = (ratio: number) => make(out, lo * ratio, hi * ratio, highest, round);
   const affineBlock = (start: number, end: number): Affine => {
-    lo = w[start]!;
-    hi = lo;
+    let least = w[start]!;
+    let most = least;
     for (let i = start + 1; i < end; i++) {
       const value = w[i]!;
-      if (value < lo) lo = value;
-      else if (value > hi) hi = value;
+      if (value < least) least = value;
+      else if (value > most) most = value;
     }
+    [lo, hi] = [least, most];
     return clip === "mse" ? fittedAffine(w, start, end, highest, gridOf) : gridOf(1);
   };
 
