@@ -1,5 +1,7 @@
+import type { LayerFidelity } from "@espalier/core";
 import type { ComparisonDocument } from "../comparison.ts";
 import { beforeAfterTable } from "./before-after.ts";
+import { whereErrorGrows } from "./error-growth.ts";
 import { fidelityTable } from "./fidelity-table.ts";
 import { number } from "./format.ts";
 import { type Paper, table } from "./paper.ts";
@@ -10,21 +12,6 @@ export interface CompareReport extends ComparisonDocument {
 
 const SHOWN_VALUES = 8;
 const ON = { given: "on your data", generated: "on made-up inputs; --data measures on yours" };
-
-type LayerFidelity = ComparisonDocument["layers"][number];
-
-/** Inner values at which the error is larger than at all before them; of many, the largest steps, in the graph's order. */
-export const whereErrorGrows = (layers: readonly LayerFidelity[], shown: number): LayerFidelity[] => {
-  let most = 0;
-  const steps: { at: number; step: number; layer: LayerFidelity }[] = [];
-  for (const [at, layer] of layers.entries()) {
-    if (layer.relativeL2 <= most) continue;
-    steps.push({ at, step: layer.relativeL2 - most, layer });
-    most = layer.relativeL2;
-  }
-  const largest = steps.sort((a, b) => b.step - a.step || a.at - b.at).slice(0, shown);
-  return largest.sort((a, b) => a.at - b.at).map(({ layer }) => layer);
-};
 
 const innerValues = (layers: readonly LayerFidelity[], paper: Paper): string => {
   const rows = whereErrorGrows(layers, SHOWN_VALUES).map(({ value, relativeL2 }) => [value, number(relativeL2, 3)]);

@@ -25,11 +25,6 @@ export const fidelityTable = (fidelity: Readonly<Record<string, Fidelity>>, pape
     argmaxAgreement === undefined ? "" : percent(argmaxAgreement),
     kl === undefined ? "" : number(kl, DECIBEL_DIGITS),
   ]);
-  const columns = [
-    { head: "output", flexible: true },
-    ...["relative L2", "SQNR", "cosine", "max abs", "same argmax", "KL"].map(right),
-  ];
-  const used = columns.map((_, i) => rows.some((row) => row[i] !== ""));
-  const keep = <T>(list: readonly T[]) => list.filter((_, i) => used[i]);
-  return table(keep(columns), rows.map(keep), paper);
+  const heads = ["relative L2", "SQNR", "cosine", "max abs", "same argmax", "KL"];
+  return table([{ head: "output", flexible: true }, ...heads.map(right)], rows, paper);
 };

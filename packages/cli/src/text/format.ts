@@ -17,7 +17,8 @@ export const number = (value: number, digits = DIGITS): string => {
 /** 10.82 MB, 190.8 kB, 812 B */
 export const bytes = (value: number): string => {
   let [scaled, unit] = [value, 0];
-  while (scaled >= STEP && unit < UNITS.length - 1) [scaled, unit] = [scaled / STEP, unit + 1];
+  while (Number(scaled.toPrecision(DIGITS)) >= STEP && unit < UNITS.length - 1)
+    [scaled, unit] = [scaled / STEP, unit + 1];
   return `${unit === 0 ? scaled : scaled.toPrecision(DIGITS)} ${UNITS[unit]}`;
 };
 

@@ -18,7 +18,7 @@ export const paperOf = ({ stdout, env }: Pick<Io, "stdout" | "env">): Paper => {
   const coloured = stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
   return {
     width: stdout.isTTY ? (stdout.columns ?? 80) : UNBOUNDED,
-    paint: (style, text) => (coloured && text !== "" ? styleText(style, text) : text),
+    paint: (style, text) => (coloured && text !== "" ? styleText(style, text, { validateStream: false }) : text),
   };
 };
 
@@ -43,11 +43,17 @@ export interface Column {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of colours
-const visible = (text: string) => text.replace(/\x1b\[\d*m/g, "").length;
+const COLOURS = /\x1b\[\d*m/g;
+/** Chinese, Japanese and Korean characters, which take two places. */
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g;
+
+const placesOf = (text: string) => text.replace(COLOURS, "").replace(WIDE, "xx").length;
 
 /** Widths of the columns, gap included, with flexible ones cut so that the whole fits. */
 const widthsOf = (columns: readonly Column[], rows: readonly (readonly string[])[], paper: Paper): number[] => {
-  const widths = columns.map(({ head }, i) => GAP + Math.max(head.length, ...rows.map((row) => visible(row[i] ?? ""))));
+  const widths = columns.map(
+    ({ head }, i) => GAP + Math.max(placesOf(head), ...rows.map((row) => placesOf(row[i] ?? ""))),
+  );
   let over = INDENT + widths.reduce((sum, width) => sum + width, 0) - paper.width;
   for (const [i, { flexible, wrap }] of columns.entries()) {
     if ((!flexible && !wrap) || over <= 0) continue;
@@ -58,8 +64,17 @@ const widthsOf = (columns: readonly Column[], rows: readonly (readonly string[])
   return widths;
 };
 
-/** Lines of a table without borders; a head without any text is left out. */
+/** Lines of a table without borders; columns without a cell, and a head without any text, are left out. */
 export const table = (columns: readonly Column[], rows: readonly (readonly string[])[], paper: Paper): string => {
+  const used = columns.map((_, i) => rows.some((row) => (row[i] ?? "") !== ""));
+  return fullTable(
+    columns.filter((_, i) => used[i]),
+    rows.map((row) => row.filter((_, i) => used[i])),
+    paper,
+  );
+};
+
+const fullTable = (columns: readonly Column[], rows: readonly (readonly string[])[], paper: Paper): string => {
   const heads = columns.map(({ head }) => head);
   const made = new Table({
     head: heads.some((head) => head !== "") ? heads.map((head) => paper.paint("dim", head)) : [],
