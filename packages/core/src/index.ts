@@ -20,6 +20,7 @@ export {
   compareModels,
   type LayerFidelity,
 } from "./measure/compare-models.ts";
+export { type CountMacsOptions, countMacs, type LayerMacs, type Macs } from "./measure/count-macs.ts";
 export { type Fidelity, type FidelityOptions, type FidelitySums, fidelityOf } from "./measure/fidelity.ts";
 
 export {

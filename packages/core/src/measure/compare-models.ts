@@ -7,6 +7,7 @@ import type { Ort } from "../run/ort.ts";
 import { openSession, type Session } from "../run/session.ts";
 import { firstOf, groupValues, USUAL_MEMORY } from "../run/value-groups.ts";
 import type { Tensor } from "../tensor.ts";
+import { classOutputs } from "./class-outputs.ts";
 import { type Fidelity, type FidelitySums, fidelityOf } from "./fidelity.ts";
 import { sharedValues } from "./shared-values.ts";
 
@@ -74,7 +75,8 @@ const withBoth = async (
 /**
  * How far `b` is from `a` on the same data: each output over all samples, and with `inner` each inner value that both
  * have, so that the first that goes wrong is seen. One sample is run at a time, and inner values are fetched in groups
- * that fit `memory`, a run over the data for each, so that memory grows neither with samples nor with layers.
+ * that fit `memory`, a run over the data for each, so that memory grows neither with samples nor with layers. Argmax
+ * agreement and KL are given for outputs that are scores of classes (logits, probabilities), see `classOutputs`.
  *
  * @throws EspalierError `BAD_MODEL` for other outputs, `BAD_TENSOR` for outputs of other dims, `BAD_DATA`, `RUNTIME`,
  *   `ABORTED`
@@ -96,6 +98,7 @@ export const compareModels = async (
         ...(signal && { signal }),
       })
     : [];
+  const classes = classOutputs(a);
   const task = "compare";
   let done = 0;
   let total: number | undefined;
@@ -103,7 +106,9 @@ export const compareModels = async (
 
   const compare = async (names: readonly string[], inside: boolean) => {
     const fetch = inside ? names : [];
-    const sums = new Map<string, FidelitySums>(names.map((name) => [name, fidelityOf({ name, classes: !inside })]));
+    const sums = new Map<string, FidelitySums>(
+      names.map((name) => [name, fidelityOf({ name, classes: classes.has(name) })]),
+    );
     await withBoth([a, b], fetch, { ort, ...onThreads }, async (one, other) => {
       for await (const feeds of data()) {
         checkAborted("core/measure", signal);

@@ -15,8 +15,8 @@ export interface Fidelity {
   /** Largest |actual - expected|. */
   readonly maxAbs: number;
   /**
-   * Share of rows (along the last axis) whose largest element is at the same place; of elements that are equal, where
-   * they are not floats.
+   * Share of rows (along the last axis longer than 1) whose largest element is at the same place; of elements that are
+   * equal, where they are not floats.
    */
   readonly argmaxAgreement?: number;
   /**
@@ -40,6 +40,13 @@ export interface FidelitySums {
   add(expected: Tensor, actual: Tensor): void;
   result(): Fidelity;
 }
+
+/** Length of the last axis; of the one before where that is 1 and not the batch's: [N, classes, 1, 1]. */
+const rowLength = (dims: readonly number[]): number => {
+  let last = dims.length - 1;
+  while (last > 1 && dims[last] === 1) last--;
+  return dims[last] ?? 1;
+};
 
 const otherDims = (name: string, expected: Tensor, actual: Tensor) =>
   new EspalierError(
@@ -92,7 +99,7 @@ export const fidelityOf = ({ classes = true, name = "value" }: FidelityOptions =
       const [e, a] = [numbersOf(expected), numbersOf(actual)];
       addNumbers(e, a);
       if (isFloatType(expected.type)) {
-        const width = expected.dims.at(-1) ?? 1;
+        const width = rowLength(expected.dims);
         if (classes && width >= 2) rows = updateRows(rows ?? emptyRows(), e, a, width);
       } else {
         for (let i = 0; i < e.length; i++) if (e[i] === a[i]) equal++;

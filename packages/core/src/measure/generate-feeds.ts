@@ -146,10 +146,10 @@ const findRunning = async (session: Session, inputs: readonly Input[], rng: Rng,
  */
 export const generateInputs = async (
   model: Model,
-  { ort, count = 4, seed = 0, threads, signal }: GenerateOptions,
+  { ort, count = 8, seed = 0, threads, signal }: GenerateOptions,
 ): Promise<Generated> => {
   checkAborted("core/measure", signal);
-  const inputs = inputsOf(model);
+  const inputs = await inputsOf(model);
   const rng = createRng(seed).fork("feeds");
   const session = await openSession(ort, model, {
     ...(threads !== undefined && { threads }),

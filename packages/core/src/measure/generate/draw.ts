@@ -3,7 +3,7 @@ import { toHalf } from "../../numeric/half.ts";
 import type { Rng } from "../../pass.ts";
 import { type DataType, type DataTypeMap, dataTypes, sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { voice } from "./audio.ts";
-import { naturalImage } from "./image.ts";
+import { madeUpImage } from "./image.ts";
 import type { Input } from "./input-roles.ts";
 
 /** What a value depends on beside its input's role. */
@@ -39,7 +39,7 @@ const image = (dims: readonly number[], channelsLast: boolean, rng: Rng): Float3
   const [count, channels, height, width] = channelsLast ? [dims[0], dims[3], dims[1], dims[2]] : dims;
   const pixels = new Float32Array(sizeOf(dims));
   for (let n = 0; n < count; n++) {
-    const one = naturalImage(rng, channels, height, width);
+    const one = madeUpImage(rng, channels, height, width);
     const start = n * one.length;
     if (channelsLast) {
       const area = height * width;
