@@ -1,7 +1,6 @@
-import { type ContextOptions, chain, type Model, runPass } from "@espalier/core";
-import { badRecipe } from "./errors.ts";
+import { type ContextOptions, chain, type Model, missingNeeds, runPass } from "@espalier/core";
 import { withFold } from "./fold-pass.ts";
-import { checkPasses, orderProblem } from "./order.ts";
+import { checkPasses } from "./order.ts";
 import { type ImportModule, loadPasses } from "./recipe/load-passes.ts";
 import type { PassRecipe, Target } from "./recipe/recipe.ts";
 import { onePerLayer } from "./report/one-per-layer.ts";
@@ -16,6 +15,8 @@ export interface ApplyOptions extends Omit<ContextOptions, "report"> {
 export interface Made {
   readonly model: Model;
   readonly layers: readonly LayerEntry[];
+  /** A pass took statistics from calibration data. */
+  readonly calibrated: boolean;
 }
 
 /**
@@ -30,13 +31,12 @@ export const applyRecipe = async (
   { target, importModule, ...context }: ApplyOptions,
 ): Promise<Made> => {
   const passes = await loadPasses(recipe, importModule, target);
-  const disorder = orderProblem(passes);
-  if (disorder !== undefined) throw badRecipe([disorder]);
   checkPasses(passes, context);
   const entries: LayerEntry[] = [];
   const made = await runPass(model, chain(withFold(passes), recipe.name), {
     ...context,
     report: (entry) => entries.push(entry),
   });
-  return { model: made, layers: onePerLayer(entries) };
+  const calibrated = passes.some((pass) => missingNeeds(pass, {}).includes("calibration"));
+  return { model: made, layers: onePerLayer(entries), calibrated };
 };

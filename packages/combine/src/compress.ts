@@ -124,7 +124,10 @@ export const compress = async (model: Model, options: CompressOptions = {}): Pro
   const missed = done ? done.excess.map(({ reason }) => `budget not kept: ${reason}`) : [unchangedWarning(layers)];
   return {
     model: result,
-    report: { ...report, warnings: [...warnings, ...missed, ...warningsOf(report, measured)] },
+    report: {
+      ...report,
+      warnings: [...warnings, ...missed, ...warningsOf({ report, measured, calibrated: done?.calibrated === true })],
+    },
     met,
     stopped,
   };

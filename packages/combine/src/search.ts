@@ -1,5 +1,7 @@
 import { checkAborted, isEspalierError, type Model, type ProgressEvent } from "@espalier/core";
 import type { ApplyOptions } from "./apply-recipe.ts";
+import { badRecipe } from "./errors.ts";
+import { tryLoadPasses } from "./recipe/load-passes.ts";
 import { candidateOf } from "./recipe/parse-recipe.ts";
 import type { Budget, PassRecipe, SearchRecipe } from "./recipe/recipe.ts";
 import type { Reference } from "./reference.ts";
@@ -72,7 +74,7 @@ const tryOne = async (
   try {
     trial = await makeTrial(model, recipe, options);
   } catch (error) {
-    if (codeOf(error) === "ABORTED" || codeOf(error) === "BAD_RECIPE") throw error;
+    if (codeOf(error) === "ABORTED") throw error;
     const verdict = codeOf(error) === "MISSING_NEED" ? "skipped" : "failed";
     return { row: { recipe: recipe.name, verdict, reason: reasonOf(error) } };
   }
@@ -100,6 +102,16 @@ const tryOne = async (
   }
 };
 
+/** Loads the passes of all candidates before the first is tried. */
+const checkCandidates = async (candidates: readonly PassRecipe[], { importModule, target }: SearchOptions) => {
+  const problems: string[] = [];
+  for (const [i, candidate] of candidates.entries()) {
+    const where = `recipe.candidates[${i}]`;
+    problems.push(...(await tryLoadPasses(candidate, { importModule, target, where })).problems);
+  }
+  if (problems.length > 0) throw badRecipe(problems);
+};
+
 /**
  * Tries the candidates of a recipe one after the other. A candidate that cannot be made or run is a row with the
  * reason. When the signal is raised, the best so far.
@@ -109,6 +121,7 @@ const tryOne = async (
 export const search = async (model: Model, recipe: SearchRecipe, options: SearchOptions): Promise<SearchResult> => {
   const { progress, signal } = options;
   const candidates = recipe.candidates.map(candidateOf);
+  await checkCandidates(candidates, options);
   const rows: CandidateRow[] = [];
   const made = new Map<string, string>();
   let best: Trial | undefined;

@@ -63,6 +63,9 @@ export type ProgressEvent =
     }
   | { readonly kind: "end"; readonly task: string };
 
+/** How a runtime runs a stored form, against float32: `unsupported` does not load or fails. */
+export type RuntimeSpeed = "fast" | "same" | "slow" | "unsupported";
+
 /** One line of the report: what a pass did with a layer, or why it did nothing. */
 export interface ReportEntry {
   readonly pass: string;
@@ -70,6 +73,8 @@ export interface ReportEntry {
   readonly action: "changed" | "skipped" | "note";
   /** The stored form: "MatMulNBits 4b block 32", "Cast+Mul int8 per channel" … */
   readonly form?: string;
+  /** How the form runs: onnxruntime-node on the processor, onnxruntime-web's wasm, its WebGPU. */
+  readonly runtimes?: Readonly<Record<"node" | "web" | "webgpu", RuntimeSpeed>>;
   readonly reason?: string;
   readonly bytesBefore?: number;
   readonly bytesAfter?: number;

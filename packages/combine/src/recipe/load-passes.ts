@@ -1,5 +1,6 @@
 import { isEspalierError, type Pass, stages } from "@espalier/core";
 import { badRecipe } from "../errors.ts";
+import { orderProblem } from "../order.ts";
 import { type Schema, schemaProblems } from "./check-schema.ts";
 import { suggestion } from "./nearest.ts";
 import type { PassEntry, PassRecipe, Target } from "./recipe.ts";
@@ -7,7 +8,7 @@ import type { PassEntry, PassRecipe, Target } from "./recipe.ts";
 /** Loads a module by the name that a recipe gives. */
 export type ImportModule = (name: string) => Promise<unknown>;
 
-export const importByName: ImportModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ name);
+const importByName: ImportModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ name);
 
 type Exports = Readonly<Record<string, unknown>>;
 
@@ -58,25 +59,42 @@ const loadOne = async (
   }
 };
 
+export interface LoadOptions {
+  readonly importModule?: ImportModule | undefined;
+  readonly target: Target;
+  /** What messages call the recipe. */
+  readonly where: string;
+}
+
+/** The passes of a recipe that could be loaded, and what is wrong with the others. */
+export const tryLoadPasses = async (
+  { passes }: PassRecipe,
+  { importModule = importByName, target, where }: LoadOptions,
+): Promise<{ passes: Pass[]; problems: string[] }> => {
+  const loaded: Pass[] = [];
+  const problems: string[] = [];
+  for (const [i, entry] of passes.entries()) {
+    const found = await loadOne(entry, `${where}.passes[${i}]`, importModule, target);
+    if (Array.isArray(found)) problems.push(...found);
+    else loaded.push(found);
+  }
+  const disorder = problems.length === 0 ? orderProblem(loaded) : undefined;
+  return { passes: loaded, problems: disorder === undefined ? problems : [`${where}.passes: ${disorder}`] };
+};
+
 /**
  * The passes of a recipe, in its order. A pass whose options have a `target` gets the run's, unless the recipe says
  * another. Loading a module runs it: take recipes from those whose code you would run.
  *
  * @param importModule resolves module names where the passes are installed; by default, from this package
- * @throws EspalierError `BAD_RECIPE` that names every module, export and option that is wrong
+ * @throws EspalierError `BAD_RECIPE` that names every module, export and option that is wrong, or the right order
  */
 export const loadPasses = async (
-  { passes, target: own = "node" }: PassRecipe,
-  importModule: ImportModule = importByName,
-  target: Target = own,
+  recipe: PassRecipe,
+  importModule?: ImportModule,
+  target: Target = recipe.target ?? "node",
 ): Promise<Pass[]> => {
-  const loaded: Pass[] = [];
-  const problems: string[] = [];
-  for (const [i, entry] of passes.entries()) {
-    const found = await loadOne(entry, `recipe.passes[${i}]`, importModule, target);
-    if (Array.isArray(found)) problems.push(...found);
-    else loaded.push(found);
-  }
+  const { passes, problems } = await tryLoadPasses(recipe, { importModule, target, where: "recipe" });
   if (problems.length > 0) throw badRecipe(problems);
-  return loaded;
+  return passes;
 };
