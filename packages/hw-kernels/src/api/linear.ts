@@ -1,9 +1,10 @@
 import { gemm } from "../ops/gemm/op.ts";
 import { gemv } from "../ops/gemv/op.ts";
+import { syrk } from "../ops/syrk/op.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Activation, clampRange } from "./activation.ts";
-import { floatOutput, matricesOf, matrixOf, mismatch, vectorOf } from "./operands.ts";
+import { doubleOutput, floatOutput, matricesOf, matrixOf, mismatch, vectorOf } from "./operands.ts";
 
 export interface ProductOptions {
   /** Factor of the product. */
@@ -32,11 +33,17 @@ export interface LinearKernels {
    * @param x [columns], or [rows] where transposed
    */
   gemv(w: Tensor, x: Tensor, options?: ProductOptions & { transposed?: boolean }): Tensor<"float32">;
+  /**
+   * A Gram matrix in float64, symmetric: alpha * X' X + beta * out [columns, columns]. The error does not grow with rows.
+   *
+   * @param x [..., rows, columns]; what comes before rows counts as more rows
+   */
+  syrk(x: Tensor, options?: { alpha?: number; beta?: number; out?: Tensor<"float64"> }): Tensor<"float64">;
 }
 
 /** Products of float32 matrices. */
 export const linearKernels = ({ run }: Runtime): LinearKernels => {
-  const kernels: LinearKernels = {
+  return {
     gemm: (a, b, options = {}) => {
       const { transA = false, transB = false, alpha = 1, beta = 0, bias, activation = "none", out } = options;
       const left = matricesOf("gemm", "a", a);
@@ -88,6 +95,12 @@ export const linearKernels = ({ run }: Runtime): LinearKernels => {
       });
       return result;
     },
+    syrk: (x, { alpha = 1, beta = 0, out } = {}) => {
+      const { data, rows, columns, batch } = matricesOf("syrk", "x", x);
+      const result = doubleOutput("syrk", [columns, columns], out);
+      const sizes = { rows: rows * batch, columns, stride: columns, from: 0, to: columns };
+      run(syrk, { x: data, g: result.data, ...sizes, alpha, beta });
+      return result;
+    },
   };
-  return kernels;
 };

@@ -45,3 +45,10 @@ export const floatOutput = (where: string, dims: readonly number[], out?: Tensor
   vectorOf(where, "out", out, sizeOf(dims));
   return out;
 };
+
+/** The same in float64. */
+export const doubleOutput = (where: string, dims: readonly number[], out?: Tensor<"float64">): Tensor<"float64"> => {
+  if (!out) return { type: "float64", dims, data: new Float64Array(sizeOf(dims)) };
+  if (out.type === "float64" && sizeOf(out.dims) === sizeOf(dims)) return out;
+  throw new EspalierError("BAD_DATA", `hw-kernels/${where}`, `out is ${describe(out)}. Give a float64 [${dims}].`);
+};

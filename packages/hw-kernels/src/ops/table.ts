@@ -5,6 +5,9 @@ import { gemmWasm } from "./gemm/wasm.ts";
 import { gemv } from "./gemv/op.ts";
 import { gemvReference } from "./gemv/reference.ts";
 import { gemvWasm } from "./gemv/wasm.ts";
+import { syrk } from "./syrk/op.ts";
+import { syrkReference } from "./syrk/reference.ts";
+import { syrkWasm } from "./syrk/wasm.ts";
 
 /**
  * Every op. A folder and a row here are the whole of adding one:
@@ -16,4 +19,8 @@ import { gemvWasm } from "./gemv/wasm.ts";
  * The tests run each variant on each case at several alignments (and relaxed ones as every host would), each load proves
  * the variants that it uses on the "load" cases, and picking times them on the sample. What users call stands in `api/`.
  */
-export const table: readonly Row[] = [row(gemm, gemmReference, gemmWasm), row(gemv, gemvReference, gemvWasm)];
+export const table: readonly Row[] = [
+  row(gemm, gemmReference, gemmWasm),
+  row(gemv, gemvReference, gemvWasm),
+  row(syrk, syrkReference, syrkWasm),
+];

@@ -34,11 +34,20 @@ interface Panel {
   readonly to: Int;
 }
 
+/** The sums of a tile, whole, its rows tight; inside C are `rows` and `columns` of them from [i, j] on. */
+interface FinishedTile {
+  readonly at: Int;
+  readonly i: Int;
+  readonly j: Int;
+  readonly rows: Int;
+  readonly columns: Int;
+}
+
 export interface Product {
   readonly m: Int;
   readonly n: Int;
   readonly k: Int;
-  /** The address of C[i, j], and bytes from row to row. */
+  /** The address of C[i, j], and bytes from row to row. Not used with `store`. */
   readonly address: (i: Int, j: Int) => Int;
   readonly stride: Int;
   /** Not 0: C holds something already that the product is added to. */
@@ -52,8 +61,10 @@ export interface Product {
   /** Emit the packing of one panel, see `addPacking`. */
   readonly packA: (panel: Panel) => void;
   readonly packB: (panel: Panel) => void;
-  /** Leaves out a tile: its first row and column. */
+  /** Not 0 for a tile that is not wanted, by its first row and column. */
   readonly skip?: (i: Int, j: Int) => Int;
+  /** Emits what is done with a tile's sums over one block of k, instead of storing them in C. */
+  readonly store?: (tile: FinishedTile) => void;
 }
 
 /**
@@ -75,7 +86,6 @@ export const addProduct = (module: Module, tile: Tile) => {
     const [ic, rows, i, height] = [int(), int(), int(), int()];
     const [jc, columns, j, width] = [int(), int(), int(), int()];
     const [low, high] = [f.local("f32"), f.local("f32")];
-    const tileAt = p.scratch;
     const packedA = f.let(i32.add(p.scratch, LARGEST_TILE_BYTES));
     const packedB = f.local("i32");
     const at = (base: Int, index: Int): Int => i32.add(base, i32.shl(i32.mul(index, padded), 2));
@@ -93,19 +103,24 @@ export const addProduct = (module: Module, tile: Tile) => {
       });
     };
 
+    const plain = { accumulate: 0, low: -Infinity, high: Infinity };
     const oneTile = () => {
       f.set(height, least(i32.const(tile.rows), i32.sub(rows, i)));
       const panels = { a: at(packedA, i), b: at(packedB, j), depth: padded };
-      const c = p.address(i32.add(ic, i), i32.add(jc, j));
-      const full = i32.and(i32.eq(height, tile.rows), i32.eq(width, tile.columns));
+      const [row, column] = [i32.add(ic, i), i32.add(jc, j)];
+      const whole = micro.call({ ...panels, c: p.scratch, stride: tile.columns * FLOAT, ...plain });
+      if (p.store) {
+        f.do(whole);
+        p.store({ at: p.scratch, i: row, j: column, rows: height, columns: width });
+        return;
+      }
+      const target = { c: p.address(row, column), stride: p.stride, accumulate, low, high };
       f.if(
-        full,
-        () => f.do(micro.call({ ...panels, c, stride: p.stride, accumulate: accumulate, low: low, high: high })),
+        i32.and(i32.eq(height, tile.rows), i32.eq(width, tile.columns)),
+        () => f.do(micro.call({ ...panels, ...target })),
         () => {
-          const all = { accumulate: 0, low: -Infinity, high: Infinity };
-          f.do(micro.call({ ...panels, c: tileAt, stride: tile.columns * FLOAT, ...all }));
-          const bounds = { rows: height, columns: width, accumulate: accumulate, low: low, high: high };
-          f.do(edge.call({ tile: tileAt, c, stride: p.stride, ...bounds }));
+          f.do(whole);
+          f.do(edge.call({ tile: p.scratch, rows: height, columns: width, ...target }));
         },
       );
     };

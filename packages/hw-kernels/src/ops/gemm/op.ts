@@ -35,12 +35,7 @@ const extents = (batch: number, step: number, one: number) => (one && batch ? (b
 
 type Sizes = { m: number; n: number; k: number };
 /** Arguments for sizes; strides are tight and data is random unless given. */
-const gemmCall = (
-  { m, n, k }: Sizes,
-  seed: number,
-  more: Partial<Values<Args>> = {},
-  edges = true,
-): Values<Args> => {
+const gemmCall = ({ m, n, k }: Sizes, seed: number, more: Partial<Values<Args>> = {}, edges = true): Values<Args> => {
   const { transA = 0, transB = 0, batch = 1 } = more;
   const tight = {
     ...{ m, n, k, transA, transB, batch, alpha: 1, beta: 0, low: -Infinity, high: Infinity },

@@ -1,8 +1,9 @@
 import { type Expr, f32, f32x4, i32, type Module, select } from "../../asm/index.ts";
-import { kernelParameters, type Level, type WasmVariant } from "../../op.ts";
+import { kernelParameters, type WasmVariant } from "../../op.ts";
 import type { Tile } from "../blocks/micro.ts";
 import { addPacking } from "../blocks/pack.ts";
 import { addProduct, DEPTH_BLOCK } from "../blocks/product.ts";
+import { tileName, tiles } from "../blocks/tiles.ts";
 import { clampVector } from "../vectors.ts";
 import { gemmArgs } from "./op.ts";
 
@@ -82,14 +83,8 @@ const emit = (tile: Tile) => (module: Module) => {
   });
 };
 
-const variant = (rows: number, columns: number, level: Level, unroll: number): WasmVariant => ({
-  name: `${rows}x${columns}${level === "relaxed" ? " fma" : ""}`,
-  level,
-  emit: emit({ rows, columns, level, unroll }),
-});
-
-export const gemmWasm: readonly WasmVariant[] = [
-  variant(4, 8, "simd", 1),
-  variant(6, 8, "relaxed", 2),
-  variant(4, 8, "relaxed", 1),
-];
+export const gemmWasm: readonly WasmVariant[] = tiles.map((tile) => ({
+  name: tileName(tile),
+  level: tile.level,
+  emit: emit(tile),
+}));
