@@ -1,4 +1,7 @@
 import { type Row, row } from "../op.ts";
+import { conv2d } from "./conv2d/op.ts";
+import { conv2dReference } from "./conv2d/reference.ts";
+import { conv2dWasm } from "./conv2d/wasm.ts";
 import { gemm } from "./gemm/op.ts";
 import { gemmReference } from "./gemm/reference.ts";
 import { gemmWasm } from "./gemm/wasm.ts";
@@ -23,4 +26,5 @@ export const table: readonly Row[] = [
   row(gemm, gemmReference, gemmWasm),
   row(gemv, gemvReference, gemvWasm),
   row(syrk, syrkReference, syrkWasm),
+  row(conv2d, conv2dReference, conv2dWasm),
 ];

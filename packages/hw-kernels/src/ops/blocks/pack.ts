@@ -145,3 +145,6 @@ export const addPacking = (m: Module, name: string, fullWidth: number) => {
   });
   return { alongRows, alongColumns };
 };
+
+/** Pieces for other ways to pack. */
+export const packing = { loadLanes, storeLanes, parts, transpose4, pad };

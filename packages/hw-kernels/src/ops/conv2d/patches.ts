@@ -1,0 +1,113 @@
+import { type Body, type Expr, i32, type Local, type Module, memory } from "../../asm/index.ts";
+import { type KernelLocals, kernelParameters } from "../../op.ts";
+import { geometryArgs } from "./geometry.ts";
+
+type Int = Expr<"i32">;
+const FLOAT = 4;
+
+const larger = (a: Int, b: Int): Int => i32.add(a, i32.mul(i32.lt_s(a, b), i32.sub(b, a)));
+const product = (...factors: [Int, ...Int[]]): Int => factors.reduce((a, b) => i32.mul(a, b));
+
+const padParameters = { ...kernelParameters(geometryArgs), from: "i32", rows: "i32", columns: "i32" } as const;
+const tableParameters = { ...padParameters, terms: "i32" } as const;
+
+/** Adds `pad`: one image with zeros around it and between its pixels, at `scratch`; and `tables`, see `addPatches`. */
+const addFunctions = (m: Module) => {
+  const pad = m.func("pad", padParameters, (f, v) => {
+    const [c, y, x, to, from] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32"), f.let(v.from)];
+    const plane = product(v.rows, v.columns);
+    f.do(memory.fill(v.scratch, 0, i32.shl(product(plane, v.channels), 2)));
+    // A pixel is one number in NCHW, all channels in NHWC.
+    const size = f.let(i32.shl(choose(v.nhwc, v.channels, i32.const(1)), 2));
+    const planes = choose(v.nhwc, i32.const(1), v.channels);
+    f.for(c, 0, planes, 1, () =>
+      f.for(y, 0, v.height, 1, () => {
+        const row = i32.add(product(c, v.rows), i32.add(v.padTop, i32.mul(y, v.insertY)));
+        f.set(to, i32.add(v.scratch, i32.mul(i32.add(product(row, v.columns), v.padLeft), size)));
+        f.if(
+          i32.eq(v.insertX, 1),
+          () => {
+            f.do(memory.copy(to, from, i32.mul(v.width, size)));
+            f.add(from, i32.mul(v.width, size));
+          },
+          () =>
+            f.for(x, 0, v.width, 1, () => {
+              f.do(memory.copy(to, from, size));
+              f.add(from, size);
+              f.add(to, i32.mul(v.insertX, size));
+            }),
+        );
+      }),
+    );
+  });
+
+  const tables = m.func("tables", tableParameters, (f, v) => {
+    const [c, y, x, to] = [f.local("i32"), f.local("i32"), f.local("i32"), f.let(v.from)];
+    const pixel = f.let(choose(v.nhwc, v.channels, i32.const(1)));
+    const put = (offset: Int) => {
+      f.do(i32.store(to, i32.shl(offset, 2)));
+      f.add(to, FLOAT);
+    };
+    const at = (row: Int, column: Int) => i32.mul(i32.add(i32.mul(row, v.columns), column), pixel);
+    f.for(y, 0, v.outHeight, 1, () =>
+      f.for(x, 0, v.outWidth, 1, () => put(at(i32.mul(y, v.strideY), i32.mul(x, v.strideX)))),
+    );
+    f.set(to, v.terms);
+    const perGroup = f.let(i32.div_s(v.channels, v.groups));
+    const taps = (body: () => void) => f.for(y, 0, v.kernelY, 1, () => f.for(x, 0, v.kernelX, 1, body));
+    const tap = at(i32.mul(y, v.dilationY), i32.mul(x, v.dilationX));
+    f.if(
+      v.nhwc,
+      () => taps(() => f.for(c, 0, perGroup, 1, () => put(i32.add(tap, c)))),
+      () => f.for(c, 0, perGroup, 1, () => taps(() => put(i32.add(tap, product(c, v.rows, v.columns))))),
+    );
+  });
+  return { pad, tables };
+};
+
+const choose = (condition: Int, yes: Int, no: Int): Int => i32.add(no, i32.mul(i32.ne(condition, 0), i32.sub(yes, no)));
+
+export interface Patches {
+  /** Addresses of tables of byte offsets: patches[term, pixel] lies at base + terms[term] + pixels[pixel]. */
+  readonly pixels: Local<"i32">;
+  readonly terms: Local<"i32">;
+  readonly pixelCount: Local<"i32">;
+  readonly termCount: Local<"i32">;
+  /** Scratch memory after all of that. */
+  readonly rest: Local<"i32">;
+  /** Makes the patches those of the image at an address; returns the base for a group. */
+  readonly of: (image: Int) => void;
+  readonly base: (group: Int) => Int;
+}
+
+/**
+ * Adds the patches of images: a padded copy of one image in scratch memory, and where each pixel of the output begins in
+ * it and how far each term of the kernel lies from there. Their sum is where a patch's element lies: no im2col.
+ */
+export const addPatches = (m: Module) => {
+  const { pad, tables } = addFunctions(m);
+  return (f: Body, v: KernelLocals<typeof geometryArgs>): Patches => {
+    const reach = (count: Int, stride: Int, kernel: Int, dilation: Int) =>
+      i32.add(i32.add(i32.mul(i32.sub(count, 1), stride), i32.mul(i32.sub(kernel, 1), dilation)), 1);
+    const rows = f.let(
+      larger(reach(v.outHeight, v.strideY, v.kernelY, v.dilationY), i32.add(v.padTop, i32.mul(v.height, v.insertY))),
+    );
+    const columns = f.let(
+      larger(reach(v.outWidth, v.strideX, v.kernelX, v.dilationX), i32.add(v.padLeft, i32.mul(v.width, v.insertX))),
+    );
+    const plane = f.let(product(rows, columns));
+    const perGroup = f.let(i32.div_s(v.channels, v.groups));
+    const pixelCount = f.let(product(v.outHeight, v.outWidth));
+    const termCount = f.let(product(perGroup, v.kernelY, v.kernelX));
+    const pixels = f.let(i32.add(v.scratch, i32.shl(product(plane, v.channels), 2)));
+    const terms = f.let(i32.add(pixels, i32.shl(pixelCount, 2)));
+    const rest = f.let(i32.add(terms, i32.shl(termCount, 2)));
+    f.do(tables.call({ ...v, from: pixels, terms, rows, columns }));
+    const group = choose(v.nhwc, perGroup, product(perGroup, plane));
+    return {
+      ...{ pixels, terms, pixelCount, termCount, rest },
+      of: (image) => f.do(pad.call({ ...v, from: image, rows, columns })),
+      base: (index) => i32.add(v.scratch, i32.shl(i32.mul(index, group), 2)),
+    };
+  };
+};
