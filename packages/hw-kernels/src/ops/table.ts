@@ -2,6 +2,9 @@ import { type Row, row } from "../op.ts";
 import { conv2d } from "./conv2d/op.ts";
 import { conv2dReference } from "./conv2d/reference.ts";
 import { conv2dWasm } from "./conv2d/wasm.ts";
+import { conv2dFilter } from "./conv2d-filter/op.ts";
+import { conv2dFilterReference } from "./conv2d-filter/reference.ts";
+import { conv2dFilterWasm } from "./conv2d-filter/wasm.ts";
 import { gemm } from "./gemm/op.ts";
 import { gemmReference } from "./gemm/reference.ts";
 import { gemmWasm } from "./gemm/wasm.ts";
@@ -27,4 +30,5 @@ export const table: readonly Row[] = [
   row(gemv, gemvReference, gemvWasm),
   row(syrk, syrkReference, syrkWasm),
   row(conv2d, conv2dReference, conv2dWasm),
+  row(conv2dFilter, conv2dFilterReference, conv2dFilterWasm),
 ];
