@@ -5,6 +5,9 @@ import { conv2dWasm } from "./conv2d/wasm.ts";
 import { conv2dFilter } from "./conv2d-filter/op.ts";
 import { conv2dFilterReference } from "./conv2d-filter/reference.ts";
 import { conv2dFilterWasm } from "./conv2d-filter/wasm.ts";
+import { depthwise } from "./depthwise/op.ts";
+import { depthwiseReference } from "./depthwise/reference.ts";
+import { depthwiseWasm } from "./depthwise/wasm.ts";
 import { gemm } from "./gemm/op.ts";
 import { gemmReference } from "./gemm/reference.ts";
 import { gemmWasm } from "./gemm/wasm.ts";
@@ -30,5 +33,6 @@ export const table: readonly Row[] = [
   row(gemv, gemvReference, gemvWasm),
   row(syrk, syrkReference, syrkWasm),
   row(conv2d, conv2dReference, conv2dWasm),
+  row(depthwise, depthwiseReference, depthwiseWasm),
   row(conv2dFilter, conv2dFilterReference, conv2dFilterWasm),
 ];

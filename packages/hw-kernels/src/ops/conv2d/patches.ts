@@ -1,4 +1,4 @@
-import { type Body, type Expr, i32, type Local, type Module, memory } from "../../asm/index.ts";
+import { type Body, type Expr, i32, type Local, type Module, memory, v128 } from "../../asm/index.ts";
 import { type KernelLocals, kernelParameters } from "../../op.ts";
 import { geometryArgs } from "./geometry.ts";
 
@@ -8,40 +8,55 @@ const FLOAT = 4;
 const larger = (a: Int, b: Int): Int => i32.add(a, i32.mul(i32.lt_s(a, b), i32.sub(b, a)));
 const product = (...factors: [Int, ...Int[]]): Int => factors.reduce((a, b) => i32.mul(a, b));
 
+/** Copies numbers; short stretches faster than `memory.copy`, which is a call into the engine. Moves `to` and `from` on. */
+const copyNumbers = (f: Body, to: Local<"i32">, from: Local<"i32">, count: Int) => {
+  const left = f.let(count);
+  const step = (numbers: number) => {
+    for (const p of [to, from]) f.add(p, numbers * FLOAT);
+    f.add(left, -numbers);
+  };
+  f.while(i32.ge_s(left, 4), () => {
+    f.do(v128.store(to, v128.load(from)));
+    step(4);
+  });
+  f.while(i32.gt_s(left, 0), () => {
+    f.do(i32.store(to, i32.load(from)));
+    step(1);
+  });
+};
+
 const padParameters = { ...kernelParameters(geometryArgs), from: "i32", rows: "i32", columns: "i32" } as const;
 const tableParameters = { ...padParameters, terms: "i32" } as const;
 
-/** Adds `pad`: one image with zeros around it and between its pixels, at `scratch`; and `tables`, see `addPatches`. */
-const addFunctions = (m: Module) => {
-  const pad = m.func("pad", padParameters, (f, v) => {
+/** Adds `pad`: the image at `from` with zeros around it and between its pixels, at `scratch`. */
+export const addPad = (m: Module) =>
+  m.func("pad", padParameters, (f, v) => {
     const [c, y, x, to, from] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32"), f.let(v.from)];
     const plane = product(v.rows, v.columns);
     f.do(memory.fill(v.scratch, 0, i32.shl(product(plane, v.channels), 2)));
     // A pixel is one number in NCHW, all channels in NHWC.
-    const size = f.let(i32.shl(choose(v.nhwc, v.channels, i32.const(1)), 2));
+    const size = f.let(choose(v.nhwc, v.channels, i32.const(1)));
     const planes = choose(v.nhwc, i32.const(1), v.channels);
     f.for(c, 0, planes, 1, () =>
       f.for(y, 0, v.height, 1, () => {
         const row = i32.add(product(c, v.rows), i32.add(v.padTop, i32.mul(y, v.insertY)));
-        f.set(to, i32.add(v.scratch, i32.mul(i32.add(product(row, v.columns), v.padLeft), size)));
+        f.set(to, i32.add(v.scratch, i32.shl(i32.mul(i32.add(product(row, v.columns), v.padLeft), size), 2)));
         f.if(
           i32.eq(v.insertX, 1),
-          () => {
-            f.do(memory.copy(to, from, i32.mul(v.width, size)));
-            f.add(from, i32.mul(v.width, size));
-          },
+          () => copyNumbers(f, to, from, i32.mul(v.width, size)),
           () =>
             f.for(x, 0, v.width, 1, () => {
-              f.do(memory.copy(to, from, size));
-              f.add(from, size);
-              f.add(to, i32.mul(v.insertX, size));
+              copyNumbers(f, to, from, size);
+              f.set(to, i32.add(to, i32.shl(i32.mul(i32.sub(v.insertX, 1), size), 2)));
             }),
         );
       }),
     );
   });
 
-  const tables = m.func("tables", tableParameters, (f, v) => {
+/** Adds `tables` of byte offsets, see `Patches`: of pixels at `from`, of terms at `terms`. */
+const addTables = (m: Module) =>
+  m.func("tables", tableParameters, (f, v) => {
     const [c, y, x, to] = [f.local("i32"), f.local("i32"), f.local("i32"), f.let(v.from)];
     const pixel = f.let(choose(v.nhwc, v.channels, i32.const(1)));
     const put = (offset: Int) => {
@@ -62,10 +77,20 @@ const addFunctions = (m: Module) => {
       () => f.for(c, 0, perGroup, 1, () => taps(() => put(i32.add(tap, product(c, v.rows, v.columns))))),
     );
   });
-  return { pad, tables };
-};
 
 const choose = (condition: Int, yes: Int, no: Int): Int => i32.add(no, i32.mul(i32.ne(condition, 0), i32.sub(yes, no)));
+
+/** Rows and columns of the padded image, as `paddedSize`. */
+export const paddedLocals = (f: Body, v: KernelLocals<typeof geometryArgs>) => {
+  const reach = (count: Int, stride: Int, kernel: Int, dilation: Int) =>
+    i32.add(i32.add(i32.mul(i32.sub(count, 1), stride), i32.mul(i32.sub(kernel, 1), dilation)), 1);
+  const down = reach(v.outHeight, v.strideY, v.kernelY, v.dilationY);
+  const right = reach(v.outWidth, v.strideX, v.kernelX, v.dilationX);
+  return {
+    rows: f.let(larger(down, i32.add(v.padTop, i32.mul(v.height, v.insertY)))),
+    columns: f.let(larger(right, i32.add(v.padLeft, i32.mul(v.width, v.insertX)))),
+  };
+};
 
 export interface Patches {
   /** Addresses of tables of byte offsets: patches[term, pixel] lies at base + terms[term] + pixels[pixel]. */
@@ -85,16 +110,9 @@ export interface Patches {
  * it and how far each term of the kernel lies from there. Their sum is where a patch's element lies: no im2col.
  */
 export const addPatches = (m: Module) => {
-  const { pad, tables } = addFunctions(m);
+  const [pad, tables] = [addPad(m), addTables(m)];
   return (f: Body, v: KernelLocals<typeof geometryArgs>): Patches => {
-    const reach = (count: Int, stride: Int, kernel: Int, dilation: Int) =>
-      i32.add(i32.add(i32.mul(i32.sub(count, 1), stride), i32.mul(i32.sub(kernel, 1), dilation)), 1);
-    const rows = f.let(
-      larger(reach(v.outHeight, v.strideY, v.kernelY, v.dilationY), i32.add(v.padTop, i32.mul(v.height, v.insertY))),
-    );
-    const columns = f.let(
-      larger(reach(v.outWidth, v.strideX, v.kernelX, v.dilationX), i32.add(v.padLeft, i32.mul(v.width, v.insertX))),
-    );
+    const { rows, columns } = paddedLocals(f, v);
     const plane = f.let(product(rows, columns));
     const perGroup = f.let(i32.div_s(v.channels, v.groups));
     const pixelCount = f.let(product(v.outHeight, v.outWidth));
