@@ -1,6 +1,6 @@
-import { unsigned } from "./encode.ts";
+import { append, unsigned } from "./encode.ts";
 import { i32, toExpr } from "./instructions.ts";
-import type { Expr, Local, Operand, Type } from "./types.ts";
+import type { Code, Expr, Local, Operand, Type } from "./types.ts";
 
 /** A place to branch to: the start of a `loop` (again) or the end of a `block` (out of it). */
 export interface Label {
@@ -49,13 +49,13 @@ export interface Body {
 /** The value of a local after it was set: saves reading it back. */
 export const tee = <T extends Type>(local: Local<T>, value: Operand<T>): Expr<T> => ({
   type: local.type,
-  code: [...toExpr(local.type, value).code, OPCODE.tee, ...unsigned(local.index)],
+  code: [toExpr(local.type, value).code, OPCODE.tee, unsigned(local.index)],
 });
 
 export const localAt = <T extends Type>(type: T, index: number): Local<T> => ({
   type,
   index,
-  code: [OPCODE.get, ...unsigned(index)],
+  code: [OPCODE.get, unsigned(index)],
 });
 
 /** An empty body, its code as it grows, and the types of its variables after the parameters. */
@@ -63,12 +63,7 @@ export const makeBody = (parameters: number): { body: Body; code: number[]; type
   const code: number[] = [];
   const types: Type[] = [];
   let depth = 0;
-  const emit = (...parts: (number | readonly number[])[]) => {
-    for (const part of parts) {
-      if (typeof part === "number") code.push(part);
-      else for (const byte of part) code.push(byte);
-    }
-  };
+  const emit = (...parts: Code) => append(code, parts);
   const nest = (opcode: number, inside: (label: Label) => void) => {
     emit(opcode, VOID);
     depth += 1;

@@ -1,5 +1,8 @@
+import type { Code } from "./types.ts";
+
 /** An unsigned number in LEB128. */
 export const unsigned = (value: number): number[] => {
+  if (value < 0x80) return [value];
   const out: number[] = [];
   let rest = value;
   do {
@@ -10,16 +13,35 @@ export const unsigned = (value: number): number[] => {
   return out;
 };
 
-/** A signed number in LEB128. */
-export const signed = (value: bigint | number): number[] => {
+/** A signed number of 32 bits in LEB128. */
+export const signed = (value: number): number[] => {
   const out: number[] = [];
-  let rest = BigInt(value);
-  for (;;) {
+  for (let rest = value; ; ) {
+    const byte = rest & 0x7f;
+    rest >>= 7;
+    const done = rest === (byte & 0x40 ? -1 : 0);
+    out.push(done ? byte : byte | 0x80);
+    if (done) return out;
+  }
+};
+
+/** A signed number of 64 bits in LEB128. */
+export const signed64 = (value: bigint): number[] => {
+  const out: number[] = [];
+  for (let rest = value; ; ) {
     const byte = Number(rest & 0x7fn);
     rest >>= 7n;
     const done = rest === (byte & 0x40 ? -1n : 0n);
-    out.push(done ? byte : byte + 0x80);
+    out.push(done ? byte : byte | 0x80);
     if (done) return out;
+  }
+};
+
+/** Appends a tree of bytes to a list of them. */
+export const append = (out: number[], code: Code): void => {
+  for (const part of code) {
+    if (typeof part === "number") out.push(part);
+    else append(out, part);
   }
 };
 

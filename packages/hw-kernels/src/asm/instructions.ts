@@ -1,8 +1,8 @@
-import { bytesOf, signed, unsigned } from "./encode.ts";
+import { bytesOf, signed, signed64, unsigned } from "./encode.ts";
 import { relaxed } from "./opcodes-relaxed.ts";
 import { bulk, scalar } from "./opcodes-scalar.ts";
 import { simd } from "./opcodes-simd.ts";
-import { type Expr, type Operand, type Type, typeCode } from "./types.ts";
+import { type Code, type Expr, type Operand, type Type, typeCode } from "./types.ts";
 
 /**
  * One instruction of the tables: opcode; what it takes and leaves, a letter each (`i`32 `l`=i64 `f`32 `d`=f64 `v`128),
@@ -61,31 +61,34 @@ const letterTypes: Record<string, Type> = { i: "i32", l: "i64", f: "f32", d: "f6
 /** The operand as an expression; numbers become constants of the type. */
 export const toExpr = <T extends Type>(type: T, operand: Operand<T>): Expr<T> => {
   if (typeof operand === "object") return operand;
-  if (type === "i32") return { type, code: [0x41, ...signed(Number(operand) | 0)] };
-  if (type === "i64") return { type, code: [0x42, ...signed(operand as bigint)] };
-  if (type === "f32") return { type, code: [0x43, ...bytesOf(Float32Array.of(operand as number))] };
-  return { type, code: [0x44, ...bytesOf(Float64Array.of(operand as number))] };
+  if (type === "i32") return { type, code: [0x41, signed(Number(operand) | 0)] };
+  if (type === "i64") return { type, code: [0x42, signed64(operand as bigint)] };
+  if (type === "f32") return { type, code: [0x43, bytesOf(Float32Array.of(operand as number))] };
+  return { type, code: [0x44, bytesOf(Float64Array.of(operand as number))] };
 };
 
 const LOG2 = { 1: 0, 2: 1, 4: 2, 8: 3, 16: 4 } as Record<string, number>;
-const immediateBytes = (immediate: string, args: readonly (number | readonly number[] | undefined)[]): number[] => {
-  const [kind, detail = ""] = immediate.split(":");
-  const memory = (offset = 0) => [LOG2[detail]!, ...unsigned(offset)];
+type ImmediateArgs = readonly (number | readonly number[] | undefined)[];
+const immediateBytes = (kind: string, detail: string, args: ImmediateArgs): Code => {
+  const memory = (offset = 0) => [LOG2[detail]!, unsigned(offset)];
   if (kind === "mem") return memory(args[0] as number | undefined);
-  if (kind === "memlane") return [...memory(args[1] as number | undefined), args[0] as number];
+  if (kind === "memlane") return [memory(args[1] as number | undefined), args[0] as number];
   if (kind === "lane") return [args[0] as number];
   if (kind === "zeros") return Array<number>(Number(detail)).fill(0);
-  return [...(args[0] as readonly number[])];
+  return args[0] as readonly number[];
 };
 
 const instruction = (prefix: number | undefined, [code, signature, immediate]: Row) => {
   const [input = "", output = ""] = signature.split(":");
+  const [kind, detail = ""] = immediate?.split(":") ?? [];
+  const inputs = [...input].map((letter) => letterTypes[letter]!);
   const opcode = prefix === undefined ? [code] : [prefix, ...unsigned(code)];
   const type = letterTypes[output] ?? "none";
   return (...args: unknown[]) => {
-    const operands = [...input].flatMap((letter, i) => toExpr(letterTypes[letter]!, args[i] as Expr<Type>).code);
-    const tail = immediate ? immediateBytes(immediate, args.slice(input.length) as number[]) : [];
-    return { type, code: [...operands, ...opcode, ...tail] };
+    const parts: Code[] = inputs.map((wanted, i) => toExpr(wanted, args[i] as Expr<Type>).code);
+    parts.push(opcode);
+    if (kind) parts.push(immediateBytes(kind, detail, args.slice(inputs.length) as number[]));
+    return { type, code: parts };
   };
 };
 

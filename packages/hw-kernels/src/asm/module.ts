@@ -1,5 +1,5 @@
 import { type Body, localAt, makeBody } from "./body.ts";
-import { sized, text, unsigned, vector } from "./encode.ts";
+import { append, sized, text, unsigned, vector } from "./encode.ts";
 import { toExpr } from "./instructions.ts";
 import { type Expr, type Local, type Operand, type Type, typeCode } from "./types.ts";
 
@@ -71,15 +71,16 @@ export const wasmModule = ({ shared = false }: ModuleOptions = {}): Module => {
       const { body, code, types } = makeBody(entries.length);
       const result = write(body, args) as Expr<R> | undefined;
       const type = result?.type ?? "none";
-      const full = [...declarations(types), ...code, ...(result?.code ?? []), END];
+      const full: number[] = [];
+      append(full, [declarations(types), code, result?.code ?? [], END]);
       const signature = signatureIndex(Object.values(parameters), type);
       const index = functions.push({ name, signature, code: full }) - 1;
       const call = (values: { readonly [K in keyof P]: Operand<P[K]> }) => ({
         type: type as R,
         code: [
-          ...entries.flatMap(([key, kind]) => toExpr(kind, values[key] as Operand<typeof kind>).code),
+          ...entries.map(([key, kind]) => toExpr(kind, values[key] as Operand<typeof kind>).code),
           CALL,
-          ...unsigned(index),
+          unsigned(index),
         ],
       });
       return { name, call };

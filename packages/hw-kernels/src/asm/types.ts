@@ -1,10 +1,13 @@
 /** What a WebAssembly local, argument or result can be. */
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
 
+/** Bytes, as a tree: expressions are put together without copying what is in them. */
+export type Code = readonly (number | Code)[];
+
 /** Code that leaves one value of a type, or nothing, on the stack. Expressions are values: using one twice emits it twice. */
 export interface Expr<T extends Type | "none"> {
   readonly type: T;
-  readonly code: readonly number[];
+  readonly code: Code;
 }
 
 /** What an instruction takes: an expression, or a JavaScript number that becomes a constant. */

@@ -8,6 +8,9 @@ import { conv2dFilterWasm } from "./conv2d-filter/wasm.ts";
 import { depthwise } from "./depthwise/op.ts";
 import { depthwiseReference } from "./depthwise/reference.ts";
 import { depthwiseWasm } from "./depthwise/wasm.ts";
+import { depthwiseFilter } from "./depthwise-filter/op.ts";
+import { depthwiseFilterReference } from "./depthwise-filter/reference.ts";
+import { depthwiseFilterWasm } from "./depthwise-filter/wasm.ts";
 import { gemm } from "./gemm/op.ts";
 import { gemmReference } from "./gemm/reference.ts";
 import { gemmWasm } from "./gemm/wasm.ts";
@@ -35,4 +38,5 @@ export const table: readonly Row[] = [
   row(conv2d, conv2dReference, conv2dWasm),
   row(depthwise, depthwiseReference, depthwiseWasm),
   row(conv2dFilter, conv2dFilterReference, conv2dFilterWasm),
+  row(depthwiseFilter, depthwiseFilterReference, depthwiseFilterWasm),
 ];

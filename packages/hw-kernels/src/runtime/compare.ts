@@ -1,13 +1,8 @@
-import { type AnyArray, arrayKind, caseName, type Op, type Spec, type Values } from "../op.ts";
+import { type AnyArray, arrayKind, caseName, type Op, type Row, type Spec, type Values } from "../op.ts";
 import { copyValues } from "./compile.ts";
 
 /** Undefined where they agree, else the first element of an output that is further from the reference than allowed. */
-const firstDifference = (
-  op: Op,
-  wanted: Values<Spec>,
-  got: Values<Spec>,
-  bounds?: Record<string, ArrayLike<number>>,
-) => {
+const firstDifference = (op: Op, wanted: Values<Spec>, got: Values<Spec>, bounds: Expectation["bounds"]) => {
   for (const [name, kind] of Object.entries(op.args)) {
     if (!arrayKind(kind)?.written) continue;
     const reference = wanted[name] as unknown as AnyArray;
@@ -23,16 +18,26 @@ const firstDifference = (
   return undefined;
 };
 
-/** Runs an op by `run` and by the reference on copies of the arguments: undefined where they agree, else what differs. */
-export const compareWithReference = (
+/** A call, what the reference makes of it, and how far from that a kernel may be. */
+export interface Expectation {
+  readonly values: Values<Spec>;
+  readonly wanted: Values<Spec>;
+  readonly bounds?: Readonly<Record<string, ArrayLike<number>>>;
+}
+
+export const expectation = ({ op, reference }: Row, values: Values<Spec>): Expectation => {
+  const wanted = copyValues(op, values);
+  reference(wanted);
+  return op.tolerance === "exact" ? { values, wanted } : { values, wanted, bounds: op.tolerance(values) };
+};
+
+/** Runs an op by `run` on a copy of the arguments: undefined where it agrees with the reference, else what differs. */
+export const differenceFrom = (
   op: Op,
-  reference: (values: Values<Spec>) => void,
-  values: Values<Spec>,
+  { values, wanted, bounds }: Expectation,
   run: (values: Values<Spec>) => void,
 ): string | undefined => {
-  const bounds = op.tolerance === "exact" ? undefined : op.tolerance(values);
-  const [wanted, got] = [copyValues(op, values), copyValues(op, values)];
-  reference(wanted);
+  const got = copyValues(op, values);
   run(got);
   const difference = firstDifference(op, wanted, got, bounds);
   return difference && `${difference} (${caseName(op, values)})`;

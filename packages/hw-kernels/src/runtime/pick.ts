@@ -3,7 +3,7 @@ import type { ProbeReport } from "../probe/probe.ts";
 import type { Arena } from "./arena.ts";
 import { calibrate } from "./calibrate.ts";
 import { emit, instantiate, isShared, type Kernel } from "./compile.ts";
-import { selfTest } from "./self-test.ts";
+import { makeSelfTest } from "./self-test.ts";
 
 /** The most that may be used, or per op a level or the name of a variant. */
 export type Prefer = "reference" | Level | Readonly<Record<string, string>>;
@@ -83,12 +83,13 @@ export const pick = (row: Row, arena: Arena, report: ProbeReport, options: PickO
       drop(trial, "not asked for", "deterministic: its rounding depends on the machine");
   }
 
+  const selfTest = makeSelfTest(row, arena);
   /** Compiles and proves a variant. */
   const ready = (trial: Trial): boolean => {
     try {
       trial.module = new WebAssembly.Module(emit(trial.variant, isShared(arena.memory)));
       trial.kernel = instantiate(op, trial.module, arena.memory);
-      const difference = selfTest(row, arena, trial.kernel);
+      const difference = selfTest(trial.kernel);
       if (difference === undefined) return true;
       drop(trial, "failed", difference);
     } catch (error) {

@@ -1,16 +1,20 @@
 import type { Row } from "../op.ts";
 import type { Arena } from "./arena.ts";
 import { withAddresses } from "./call.ts";
-import { compareWithReference } from "./compare.ts";
+import { differenceFrom, type Expectation, expectation } from "./compare.ts";
 import { type Kernel, runKernel } from "./compile.ts";
 
-/** Runs a kernel on the op's adversarial cases: undefined where it agrees with the reference, else what differs. */
-export const selfTest = ({ op, reference }: Row, arena: Arena, kernel: Kernel): string | undefined => {
-  for (const values of op.cases("load")) {
-    const difference = compareWithReference(op, reference, values, (copy) =>
-      withAddresses(arena, op, copy, (call) => runKernel(arena, op, kernel, call)),
-    );
-    if (difference) return difference;
-  }
-  return undefined;
+/** A test of an op's kernels on its adversarial cases: undefined where one agrees with the reference, else what differs. */
+export const makeSelfTest = (row: Row, arena: Arena): ((kernel: Kernel) => string | undefined) => {
+  let cases: Expectation[] | undefined;
+  return (kernel) => {
+    cases ??= [...row.op.cases("load")].map((values) => expectation(row, values));
+    for (const one of cases) {
+      const difference = differenceFrom(row.op, one, (copy) =>
+        withAddresses(arena, row.op, copy, (call) => runKernel(arena, row.op, kernel, call)),
+      );
+      if (difference) return difference;
+    }
+    return undefined;
+  };
 };

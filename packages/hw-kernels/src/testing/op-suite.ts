@@ -1,26 +1,49 @@
 import { describe, expect, it } from "vitest";
+import type { RelaxedSemantics } from "../asm/interpreter/relaxed-semantics.ts";
 import type { Row } from "../op.ts";
 import { table } from "../ops/table.ts";
-import { compareWithReference } from "../runtime/compare.ts";
+import { differenceFrom, type Expectation, expectation } from "../runtime/compare.ts";
 import { emit } from "../runtime/compile.ts";
 import { variantRunner } from "./run-variant.ts";
 
 const ALIGNMENTS = 16;
 
+/** The reference's results for all cases of an op, made when first asked for. */
+const expectations = (row: Row, scope: "load" | "all") => {
+  let made: Expectation[] | undefined;
+  return () => {
+    made ??= [...row.op.cases(scope)].map((values) => expectation(row, values));
+    return made;
+  };
+};
+
+const expectAll = (row: Row, cases: readonly Expectation[], run: ReturnType<typeof variantRunner>) => {
+  expect(cases.length).toBeGreaterThan(0);
+  for (const [i, one] of cases.entries())
+    expect(differenceFrom(row.op, one, (copy) => run(copy, i % ALIGNMENTS))).toBeUndefined();
+};
+
 /** Every variant of every op on every case, each case at another alignment; `compiler` says which one of V8 is on. */
 export const opSuite = (compiler: string): void => {
-  describe.each(table as Row[])(`$op.name, ${compiler}`, ({ op, reference, wasm }) => {
-    for (const variant of wasm) {
+  describe.each(table as Row[])(`$op.name, ${compiler}`, (row) => {
+    const cases = expectations(row, "all");
+    for (const variant of row.wasm) {
       const missing = WebAssembly.validate(emit(variant, false)) ? "" : " (skipped: this engine has no relaxed SIMD)";
-      it.skipIf(missing)(`"${variant.name}" is within the tolerance of the reference on all cases${missing}`, () => {
-        const run = variantRunner(op, variant);
-        let count = 0;
-        for (const values of op.cases("all")) {
-          const shift = count++ % ALIGNMENTS;
-          expect(compareWithReference(op, reference, values, (copy) => run(copy, shift))).toBeUndefined();
-        }
-        expect(count).toBeGreaterThan(ALIGNMENTS);
-      });
+      it.skipIf(missing)(`"${variant.name}" is within the tolerance of the reference on all cases${missing}`, () =>
+        expectAll(row, cases(), variantRunner(row.op, variant)),
+      );
     }
   });
+};
+
+/** Every relaxed variant on the cases that are checked at load, interpreted as each of the hosts would execute it. */
+export const hostSuite = (hosts: Readonly<Record<string, RelaxedSemantics>>): void => {
+  for (const row of table) {
+    const cases = expectations(row, "load");
+    for (const variant of row.wasm.filter(({ level }) => level === "relaxed"))
+      it.each(Object.entries(hosts))(
+        `${row.op.name} "${variant.name}" is within the tolerance of the reference, interpreted for %s`,
+        (_, host) => expectAll(row, cases(), variantRunner(row.op, variant, host)),
+      );
+  }
 };
