@@ -1,3 +1,4 @@
+import type { ActivationType } from "./export/fixed.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
 import type { Float16Options } from "./method/float16.ts";
 import type { RtnOptions } from "./method/rtn.ts";
@@ -38,6 +39,7 @@ const selection = {
   only: { anyOf: names, description: "The only layers that are changed: names, operators, globs." },
 };
 
+const perChannel = boolean("One scale for each output, or one for the whole weight.");
 const portable = boolean("7-bit weights, for processors whose 8-bit kernels saturate.");
 const embeddings = boolean("Store embedding tables in 8 bits, one scale a row.");
 
@@ -84,7 +86,8 @@ const rtn = object<RtnOptions>({
 const dynamicInt8 = object<DynamicInt8Options>({
   ...selection,
   weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
-  perChannel: boolean("One scale for each output, or one for the whole weight."),
+  perChannel,
+  convolutions: oneOf(["float", "integer"], "Convolutions in float, or by ConvInteger, which is slower."),
   portable,
   embeddings,
 });
@@ -98,10 +101,13 @@ const percentile: Schema = {
 
 const staticInt8 = object<StaticInt8Options>({
   ...selection,
+  form: oneOf(["QDQ", "QOperator"], "Float operators between conversions, or integer operators."),
   calibrator: {
     anyOf: [{ enum: calibrators }, percentile],
     description: "How the range of an activation is chosen from the calibration data.",
   },
+  perChannel,
+  activationType: oneOf(all<ActivationType>({ uint8: true, int8: true }), "int8 is slower than float on processors."),
   float: { anyOf: names, description: 'Layers that are computed in float: "auto", "none", names, operators, globs.' },
   portable,
   embeddings,

@@ -1,34 +1,32 @@
-import { attrs, type Graph, type Layer, type LayerUse, type Model } from "@espalier/core";
+import { attrs, type Graph, type Layer } from "@espalier/core";
 
-/** How often each value is read, by nodes of every graph and as an output. */
-const readCounts = (model: Model): ReadonlyMap<string, number> => {
-  const counts = new Map<string, number>();
+/** How often each name is read in a graph and its subgraphs, by nodes and as an output. */
+const readCounts = (graph: Graph, counts: Map<string, number> = new Map()): ReadonlyMap<string, number> => {
   const add = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
-  const visit = (graph: Graph) => {
-    for (const { name } of graph.outputs) add(name);
-    for (const node of graph.nodes) {
-      for (const name of node.inputs) add(name);
-      for (const { graph: inner } of attrs.subgraphsOf(node)) visit(inner);
-    }
-  };
-  visit(model.graph);
+  for (const { name } of graph.outputs) add(name);
+  for (const node of graph.nodes) {
+    for (const name of node.inputs) add(name);
+    for (const { graph: inner } of attrs.subgraphsOf(node)) readCounts(inner, counts);
+  }
   return counts;
 };
 
-/** True where the node reads the weight itself, and not what other nodes make of it. */
-const isDirect = ({ node, index }: LayerUse, weight: string): boolean => node.inputs[index] === weight;
-
 /**
- * Names of weights that something beside their layer reads, such as an embedding table that is also transposed for the
- * last product. They must stay values of their own: forms that replace the layer's nodes would store them twice.
+ * Layers whose weight something else reads too, such as an embedding table that is also transposed for the last
+ * product. Such weights must stay values of their own: forms that replace the layer's nodes would store them twice.
  */
-export const readElsewhere = (model: Model, layers: readonly Layer[]): ReadonlySet<string> => {
-  const counts = readCounts(model);
+export const readElsewhere = (layers: readonly Layer[]): ReadonlySet<Layer> => {
+  const known = new Map<Graph, ReadonlyMap<string, number>>();
+  const countsOf = (graph: Graph) => {
+    const counts = known.get(graph) ?? readCounts(graph);
+    known.set(graph, counts);
+    return counts;
+  };
   return new Set(
-    layers
-      .filter(
-        ({ weight, uses }) => (counts.get(weight.name) ?? 0) > uses.filter((use) => isDirect(use, weight.name)).length,
-      )
-      .map(({ weight }) => weight.name),
+    layers.filter(({ weight: { owner, name }, uses }) => {
+      // uses that read what Transpose or Cast make of the weight do not read the weight itself
+      const direct = uses.filter(({ node, index }) => node.inputs[index] === name).length;
+      return (countsOf(owner).get(name) ?? 0) > direct;
+    }),
   );
 };

@@ -95,5 +95,5 @@ export const decodePacked = (
     current = turned;
     if (!flat) reshape(last.value, dims);
   }
-  return { nodes: [...nodes, ...last.nodes], weights: new Map(weights), shared };
+  return { nodes: [...nodes, ...last.nodes], weights: new Map(weights), shared: [shared] };
 };

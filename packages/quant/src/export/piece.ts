@@ -5,7 +5,7 @@ export interface Piece {
   readonly nodes: readonly Node[];
   readonly weights: ReadonlyMap<string, Tensor>;
   /** Nodes and weights that several pieces share; they go to the head of the main graph, once. */
-  readonly shared?: Piece;
+  readonly shared?: readonly Piece[];
   /** Operator domains that the nodes need, with the least version. */
   readonly opsets?: ReadonlyMap<string, number>;
 }

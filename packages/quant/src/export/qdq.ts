@@ -1,62 +1,52 @@
-import { attrs, makeNode, type Node, type Tensor, tensor } from "@espalier/core";
-import type { Grid } from "../grid/grid.ts";
-import { nearest } from "../grid/nearest.ts";
-import type { Range } from "../range/calibrators.ts";
-import type { Names, Piece } from "./piece.ts";
+import { attrs, makeNode, type Node, type Tensor } from "@espalier/core";
+import type { FixedValue } from "./fixed.ts";
+import type { Piece } from "./piece.ts";
+import type { StaticForm, StaticUse } from "./static-form.ts";
 
-const LEVELS = 255;
-const INT32_MAX = 2 ** 31 - 1;
+const encode = ({ scale, zero, codes }: FixedValue, from: string): Node =>
+  makeNode("QuantizeLinear", [from, scale, zero], [codes]);
+const decode = ({ scale, zero, codes }: FixedValue, to: string): Node =>
+  makeNode("DequantizeLinear", [codes, scale, zero], [to]);
 
-/** Scale and zero point of uint8 over a range; zero is exact. SPEC 0.1: s = (hi - lo) / 255, z = round(-lo / s). */
-export const affineOf = ({ low, high }: Range): { readonly scale: number; readonly zero: number } => {
-  const [lo, hi] = [Math.min(0, low), Math.max(0, high)];
-  if (hi === lo) return { scale: 1, zero: 0 };
-  const scale = Math.fround((hi - lo) / LEVELS);
-  return { scale, zero: Math.max(0, Math.min(LEVELS, nearest(-lo / scale))) };
-};
+/** The constants of a piece, but zero points that are 0 by default. */
+const without = (constants: ReadonlyMap<string, Tensor>, name: string) =>
+  [...constants].filter(([key]) => key !== name);
 
-/** QuantizeLinear and DequantizeLinear of an activation, uint8 with a fixed range: `from` becomes `to`. */
-export const activationPair = (from: string, to: string, range: Range, fresh: Names): Piece => {
-  const { scale, zero } = affineOf(range);
-  const [scaleName, zeroName, codes] = [fresh(`${from}_s`), fresh(`${from}_z`), fresh(`${from}_q`)];
-  const nodes: Node[] = [
-    makeNode("QuantizeLinear", [from, scaleName, zeroName], [codes]),
-    makeNode("DequantizeLinear", [codes, scaleName, zeroName], [to]),
-  ];
-  const weights = new Map<string, Tensor>([
-    [scaleName, tensor("float32", [], Float32Array.of(scale))],
-    [zeroName, tensor("uint8", [], Uint8Array.of(zero))],
-  ]);
-  return { nodes, weights };
-};
+const close = ({ output }: StaticUse): readonly Node[] =>
+  output ? [encode(output, output.raw), decode(output, output.value)] : [];
 
-/** A bias as int32 at the scale of the sums, activation scale times weight scale, decoded by DequantizeLinear. */
-export const biasPiece = (
-  name: string,
-  bias: Float32Array,
-  grid: Grid,
-  range: Range,
-  fresh: Names,
-): Piece & { readonly value: string } => {
-  const { scale } = affineOf(range);
-  const scales = Float32Array.from(bias, (_, i) => Math.fround(scale * grid.scales[i]!));
-  const codes = Int32Array.from(bias, (value, i) => {
-    const code = nearest(value / scales[i]!);
-    return Math.max(-INT32_MAX, Math.min(INT32_MAX, code));
-  });
-  const [codesName, scaleName, zeroName, value] = [
-    fresh(`${name}_q`),
-    fresh(`${name}_s`),
-    fresh(`${name}_z`),
-    fresh(`${name}_d`),
-  ];
-  return {
-    value,
-    nodes: [makeNode("DequantizeLinear", [codesName, scaleName, zeroName], [value], { axis: attrs.int(0) })],
-    weights: new Map<string, Tensor>([
-      [codesName, tensor("int32", [bias.length], codes)],
-      [scaleName, tensor("float32", [bias.length], scales)],
-      [zeroName, tensor("int32", [bias.length], new Int32Array(bias.length))],
-    ]),
-  };
+/**
+ * QuantizeLinear and DequantizeLinear around float operators, which runtimes take together as integer kernels; ONNX
+ * opset 13. Results of Conv are on a grid; those of MatMul and Gemm are not, as their kernels give floats.
+ */
+export const qdq: StaticForm = {
+  gridded: ({ opType }) => opType === "Conv",
+  label: ({ opType }) => `QDQ ${opType}`,
+  enter: (value, decoded) => ({
+    nodes: [encode(value, value.value), decode(value, decoded)],
+    weights: value.constants,
+  }),
+  weight: ({ name, codes, scale, zero, axis, constants, steps }) => ({
+    nodes: [makeNode("DequantizeLinear", [codes, scale], [name], steps.length > 1 ? { axis: attrs.int(axis) } : {})],
+    weights: new Map(without(constants, zero)),
+  }),
+  node: (use): Piece => {
+    const { node, last, decoded, output, weight, bias } = use;
+    const inputs = [...node.inputs];
+    inputs[0] = decoded;
+    inputs[1] = weight.name;
+    if (bias) inputs[2] = bias.decoded;
+    const own = { ...node, inputs, outputs: output && last === node ? [output.raw] : node.outputs };
+    const biased = bias
+      ? [makeNode("DequantizeLinear", [bias.codes, bias.scale], [bias.decoded], { axis: attrs.int(0) })]
+      : [];
+    return {
+      nodes: [...biased, own, ...(last === node ? close(use) : [])],
+      weights: new Map([...(bias ? without(bias.constants, bias.zero) : []), ...(output?.constants ?? [])]),
+    };
+  },
+  last: (use) => ({
+    nodes: [use.output ? { ...use.last, outputs: [use.output.raw] } : use.last, ...close(use)],
+    weights: new Map(),
+  }),
 };

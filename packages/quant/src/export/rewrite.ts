@@ -1,101 +1,94 @@
-import { type Attribute, attrs, type Graph, type Model, type Node } from "@espalier/core";
+import { attrs, type Graph, type Model, type Node, type WeightPlace } from "@espalier/core";
 import type { Piece } from "./piece.ts";
 
-/** What to put in place of weights and of nodes. */
+/** What to put in place of weights and of nodes. Places are those of the model's own layers and constants. */
 export interface Replacements {
-  /** By name of an initializer or `Constant` output: nodes that make a value of that name. */
-  readonly values: ReadonlyMap<string, Piece>;
-  readonly nodes: ReadonlyMap<Node, Piece>;
+  /** Initializers or outputs of `Constant` nodes: nodes that make a value of the same name. */
+  readonly values?: ReadonlyMap<WeightPlace, Piece>;
+  readonly nodes?: ReadonlyMap<Node, Piece>;
   /** Weights that the replaced nodes read: dropped where nothing reads them any more. */
-  readonly sweep: ReadonlySet<string>;
+  readonly sweep?: Iterable<WeightPlace>;
 }
 
 /** First IR version whose initializers need not be graph inputs. */
 const FREE_INITIALIZERS = 4;
 
-const namesUsed = (graph: Graph, used: Set<string>): Set<string> => {
-  for (const { name } of graph.outputs) used.add(name);
+/** Something by graph and name. */
+type ByPlace<T> = ReadonlyMap<Graph, ReadonlyMap<string, T>>;
+
+const byPlace = <T>(entries: Iterable<readonly [WeightPlace, T]>): ByPlace<T> => {
+  const found = new Map<Graph, Map<string, T>>();
+  for (const [{ owner, name }, value] of entries)
+    found.set(owner, (found.get(owner) ?? new Map<string, T>()).set(name, value));
+  return found;
+};
+
+const none = new Map<string, never>();
+
+/** Names that nodes and outputs of a graph and its subgraphs read. */
+const namesRead = (graph: Graph, names: Set<string> = new Set()): ReadonlySet<string> => {
+  for (const { name } of graph.outputs) names.add(name);
   for (const node of graph.nodes) {
-    for (const name of node.inputs) used.add(name);
-    for (const { graph: inner } of attrs.subgraphsOf(node)) namesUsed(inner, used);
+    for (const name of node.inputs) names.add(name);
+    for (const { graph: inner } of attrs.subgraphsOf(node)) namesRead(inner, names);
   }
-  return used;
+  return names;
 };
 
-/** The model with pieces in place of weights and nodes, in every graph; weights that became useless are dropped. */
-export const rewrite = (model: Model, { values, nodes: replaced, sweep }: Replacements): Model => {
-  const opsets = new Map(model.opsets);
-  const shared = new Set<Piece>();
-  const note = (piece: Piece) => {
-    for (const [domain, version] of piece.opsets ?? []) opsets.set(domain, Math.max(version, opsets.get(domain) ?? 0));
-    if (piece.shared) shared.add(piece.shared);
-  };
-  const visitNode = (node: Node): Node => {
-    if (attrs.subgraphsOf(node).length === 0) return node;
-    const attributes = new Map<string, Attribute>();
-    for (const [key, attribute] of node.attributes) {
-      if (attribute.kind === "graph") attributes.set(key, { ...attribute, value: visit(attribute.value) });
-      else if (attribute.kind === "graphs") attributes.set(key, { ...attribute, value: attribute.value.map(visit) });
-      else attributes.set(key, attribute);
-    }
-    return { ...node, attributes };
-  };
-  const visit = (graph: Graph): Graph => {
-    const weights = new Map(graph.weights);
-    const nodes: Node[] = [];
-    const gone = new Set<string>();
-    const put = (piece: Piece) => {
-      note(piece);
-      nodes.push(...piece.nodes);
-      for (const [name, tensor] of piece.weights) weights.set(name, tensor);
-    };
-    for (const name of graph.weights.keys()) {
-      const piece = values.get(name);
-      if (!piece) continue;
-      weights.delete(name);
-      gone.add(name);
-      put(piece);
-    }
-    for (const node of graph.nodes) {
-      const constant = node.opType === "Constant" ? values.get(node.outputs[0]!) : undefined;
-      const piece = constant ?? replaced.get(node);
-      if (piece) put(piece);
-      else nodes.push(visitNode(node));
-    }
-    return { ...graph, nodes, weights, inputs: graph.inputs.filter(({ name }) => !gone.has(name)) };
-  };
-  const main = visit(model.graph);
-  const head = [...shared];
-  const graph: Graph = {
-    ...main,
-    nodes: [...head.flatMap((piece) => piece.nodes), ...main.nodes],
-    weights: new Map([...head.flatMap((piece) => [...piece.weights]), ...main.weights]),
-  };
-  return {
-    ...model,
-    irVersion: Math.max(model.irVersion, FREE_INITIALIZERS),
-    opsets,
-    graph: swept(graph, sweep, namesUsed(graph, new Set())),
-  };
-};
-
-/** The graph without the named weights, as initializers or `Constant` nodes, that nothing uses. */
-const swept = (graph: Graph, names: ReadonlySet<string>, used: ReadonlySet<string>): Graph => {
-  const useless = (name: string) => names.has(name) && !used.has(name);
-  const inner = (node: Node): Node => {
-    if (attrs.subgraphsOf(node).length === 0) return node;
-    const attributes = new Map<string, Attribute>();
-    for (const [key, attribute] of node.attributes)
-      attributes.set(
-        key,
-        attribute.kind === "graph" ? { ...attribute, value: swept(attribute.value, names, used) } : attribute,
-      );
-    return { ...node, attributes };
-  };
+/** The graph without the named weights, as initializers or `Constant` nodes, that nothing reads. */
+const swept = (graph: Graph, names: ReadonlyMap<string, unknown>): Graph => {
+  if (names.size === 0) return graph;
+  const read = namesRead(graph);
+  const useless = (name: string) => names.has(name) && !read.has(name);
   return {
     ...graph,
     inputs: graph.inputs.filter(({ name }) => !(graph.weights.has(name) && useless(name))),
     weights: new Map([...graph.weights].filter(([name]) => !useless(name))),
-    nodes: graph.nodes.filter((node) => !(node.opType === "Constant" && useless(node.outputs[0]!))).map(inner),
+    nodes: graph.nodes.filter((node) => !(node.opType === "Constant" && useless(node.outputs[0]!))),
+  };
+};
+
+/** The model with pieces in place of weights and nodes, in every graph; weights that became useless are dropped. */
+export const rewrite = (
+  model: Model,
+  { values = new Map(), nodes: replaced = new Map(), sweep = [] }: Replacements,
+): Model => {
+  const opsets = new Map(model.opsets);
+  const shared = new Set<Piece>();
+  const pieces = byPlace(values);
+  const sweeping = byPlace([...sweep].map((place) => [place, true]));
+
+  const visit = (graph: Graph): Graph => {
+    const own = pieces.get(graph) ?? none;
+    const weights = new Map(graph.weights);
+    const nodes: Node[] = [];
+    const put = (piece: Piece) => {
+      for (const [domain, version] of piece.opsets ?? [])
+        opsets.set(domain, Math.max(version, opsets.get(domain) ?? 0));
+      for (const one of piece.shared ?? []) shared.add(one);
+      nodes.push(...piece.nodes);
+      for (const [name, tensor] of piece.weights) weights.set(name, tensor);
+    };
+    for (const [name, piece] of own) if (weights.delete(name)) put(piece);
+    for (const node of graph.nodes) {
+      const piece = (node.opType === "Constant" ? own.get(node.outputs[0]!) : undefined) ?? replaced.get(node);
+      if (piece) put(piece);
+      else nodes.push(attrs.mapSubgraphs(node, visit));
+    }
+    const inputs = graph.inputs.filter(({ name }) => !(graph.weights.has(name) && own.has(name)));
+    return swept({ ...graph, nodes, weights, inputs }, sweeping.get(graph) ?? none);
+  };
+
+  const main = visit(model.graph);
+  const head = [...shared];
+  return {
+    ...model,
+    irVersion: Math.max(model.irVersion, FREE_INITIALIZERS),
+    opsets,
+    graph: {
+      ...main,
+      nodes: [...head.flatMap((piece) => piece.nodes), ...main.nodes],
+      weights: new Map([...head.flatMap((piece) => [...piece.weights]), ...main.weights]),
+    },
   };
 };

@@ -1,37 +1,45 @@
 import {
   attrs,
+  checkAborted,
+  definePass,
   floatValues,
   type Layer,
-  layers,
   type Model,
   type Node,
   type Pass,
   type Selection,
   storedBytes,
-  unselected,
   upgradeOpset,
+  type WeightPlace,
 } from "@espalier/core";
-import { checkAborted } from "../abort.ts";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
+import { dynamicAttention } from "../export/dynamic-attention.ts";
+import { dynamicConv } from "../export/dynamic-conv.ts";
+import { DYNAMIC_OPSET, type DynamicInput, dynamicInput } from "../export/dynamic-input.ts";
+import { dynamicLstm } from "../export/dynamic-lstm.ts";
+import { dynamicMatMul } from "../export/dynamic-matmul.ts";
 import {
-  DYNAMIC_OPSET,
-  dynamicInput,
-  dynamicMatMul,
+  type IntegerLayout,
+  type IntegerType,
   type IntegerWeights,
   integerWeights,
-  type QuantizedInput,
-} from "../export/dynamic-matmul.ts";
-import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
+} from "../export/integer-weights.ts";
+import { freshNames, type Names, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
-import { readElsewhere } from "../other-readers.ts";
-import { rtn } from "./rtn.ts";
+import { type DynamicKind, dynamicPlaces } from "./dynamic-places.ts";
+import { restInEightBits } from "./rest.ts";
 
 export interface DynamicInt8Options extends Selection {
-  /** Type of the weights that meet integer activations. */
-  readonly weightType?: "int8" | "uint8";
+  /** Type of the weights that meet integer activations; those of convolutions are always uint8. */
+  readonly weightType?: IntegerType;
   /** One scale for each output, or one for the whole weight. */
   readonly perChannel?: boolean;
+  /**
+   * `float`: stored in 8 bits, computed at float's speed. `integer`: ConvInteger, which is slower (1.2 × float on
+   * PP-OCRv4), for runtimes that are quick at it.
+   */
+  readonly convolutions?: "float" | "integer";
   /** Weights of 7 bits: without VNNI, kernels for uint8 × int8 add pairs in 16 bits, which 8 bits overflow. */
   readonly portable?: boolean;
   /** Embedding tables: 8 bits with one scale a row, or left as they are. */
@@ -40,36 +48,109 @@ export interface DynamicInt8Options extends Selection {
 
 const NAME = "quant/dynamic-int8";
 
-/** Why a linear layer cannot run on integers, or undefined where it can. */
-const unfit = ({ kind, weight, uses }: Layer, elsewhere: ReadonlySet<string>): string | undefined => {
-  if (kind !== "linear") return undefined;
-  if (weight.tensor.type !== "float32") return `its weights are ${weight.tensor.type}`;
-  if (weight.tensor.dims.length !== 2) return "its weight is no matrix";
-  if (elsewhere.has(weight.name)) return "its weight has other readers";
-  const turned = new Set<boolean>();
-  for (const { node, index } of uses) {
-    if (node.domain !== "") return `${node.opType} has no integer form here`;
-    if (index !== 1) return "its weight stands on the left";
-    if (node.opType === "Gemm" && attrs.intOf(node, "transA", 0) !== 0) return "its input is transposed";
-    if (attrs.floatOf(node, "alpha", 1) !== 1 || attrs.floatOf(node, "beta", 1) !== 1) return "it has alpha or beta";
-    turned.add(attrs.intOf(node, "transB", 0) !== 0);
-  }
-  return turned.size > 1 ? "its weight is used both ways round" : undefined;
+const operators: Readonly<Record<DynamicKind, string>> = {
+  matmul: "MatMulInteger",
+  conv: "ConvInteger",
+  lstm: "DynamicQuantizeLSTM",
+  attention: "QAttention",
 };
 
-/** The model with its linear layers on integers, and the notes about those that cannot. */
-const linearsOf = (model: Model, { skip, only }: Selection) => {
-  const all = layers(model);
-  const elsewhere = readElsewhere(model, all);
-  const reasonOf = unselected({ skip, only });
-  const linear = all.filter((layer) => layer.kind === "linear" && reasonOf(layer) === undefined);
-  return linear.map((layer) => ({ layer, reason: unfit(layer, elsewhere) }));
+/** How the operators of a kind want the weights of a layer: rows of the grid, and their layout. */
+const layoutOf = (
+  { weight: { tensor, dims } }: Layer,
+  kind: DynamicKind,
+  perChannel: boolean,
+  type: IntegerType,
+): IntegerLayout & { readonly rows: number } => {
+  const [out, inputs] = [dims[0]!, dims[1]!];
+  if (kind === "conv") {
+    const scaleDims = [out, ...dims.slice(2).map(() => 1)];
+    return { type: "uint8", dims: tensor.dims, scaleDims: perChannel ? scaleDims : [], rows: perChannel ? out : 1 };
+  }
+  if (kind === "lstm") {
+    const directions = tensor.dims[0]!;
+    const gates = out / directions;
+    const scaleDims = perChannel ? [directions, gates] : [directions];
+    return {
+      type,
+      dims: [directions, inputs, gates],
+      from: [directions, gates, inputs],
+      order: [0, 2, 1],
+      scaleDims,
+      zeroDims: scaleDims,
+      rows: perChannel ? out : directions,
+    };
+  }
+  const scaleDims = perChannel ? [out] : [];
+  const turned = { dims: [inputs, out], from: [out, inputs], order: [1, 0] };
+  return {
+    type,
+    ...turned,
+    scaleDims,
+    ...(kind === "attention" && { zeroDims: scaleDims }),
+    rows: perChannel ? out : 1,
+  };
+};
+
+/** Nodes of all graphs in the order in which they run, with the path of their graph. */
+const inOrder = (model: Model): { readonly node: Node; readonly path: string }[] => {
+  const found: { node: Node; path: string }[] = [];
+  let graphs = 0;
+  const visit = (nodes: readonly Node[]) => {
+    const path = String(graphs++);
+    for (const node of nodes) {
+      found.push({ node, path });
+      for (const { graph } of attrs.subgraphsOf(node)) visit(graph.nodes);
+    }
+  };
+  visit(model.graph.nodes);
+  return found;
+};
+
+/** What stands in place of the nodes whose weights are on integers; the first reader of a value quantizes it. */
+const piecesOf = (
+  model: Model,
+  weights: ReadonlyMap<Layer, { readonly kind: DynamicKind; readonly weights: IntegerWeights }>,
+  fresh: Names,
+): ReadonlyMap<Node, Piece> => {
+  const layersOf = new Map<Node, Layer[]>();
+  for (const layer of weights.keys())
+    for (const { node, index } of layer.uses) {
+      const slots = layersOf.get(node) ?? [];
+      slots[index] = layer;
+      layersOf.set(node, slots);
+    }
+  const inputs = new Map<string, DynamicInput>();
+  const pieces = new Map<Node, Piece>();
+  for (const { node, path } of inOrder(model)) {
+    const [, first, second] = layersOf.get(node) ?? [];
+    if (!first) continue;
+    const { kind, weights: own } = weights.get(first)!;
+    if (kind === "lstm") {
+      pieces.set(node, dynamicLstm(node, own, weights.get(second!)!.weights));
+      continue;
+    }
+    const key = JSON.stringify([path, node.inputs[0]]);
+    const known = inputs.get(key);
+    const quantized = known ? undefined : dynamicInput(node.inputs[0]!, fresh);
+    const input = known ?? quantized!.input;
+    inputs.set(key, input);
+    const { dims } = first.weight;
+    const piece =
+      kind === "matmul"
+        ? dynamicMatMul(node, input, own, fresh)
+        : kind === "conv"
+          ? dynamicConv(node, dims.length, input, own, fresh)
+          : dynamicAttention(node, dims[0]!, input, own, fresh);
+    pieces.set(node, { ...piece, nodes: [...(quantized ? [quantized.node] : []), ...piece.nodes] });
+  }
+  return pieces;
 };
 
 /**
- * Dynamic quantization: linear layers multiply integers, with activations quantized by their own range at every run,
- * so no data is needed. Everything else is stored in 8 bits and computed in float as `rtn` does: convolutions, since
- * integer ones with dynamic ranges are slower than float in onnxruntime, recurrent layers, and embeddings by row.
+ * Dynamic quantization: linear layers, LSTM and onnxruntime's Attention multiply integers, with activations quantized
+ * by their own range at every run, so no data is needed. Everything else is stored in 8 bits and computed in float, as
+ * `rtn` does: convolutions unless asked for, other recurrent layers, and embeddings by row.
  *
  *     x ≈ (xq - xz) * xs   (uint8, one range a value)      W ≈ Wq * ws   (one scale an output)
  *
@@ -78,77 +159,47 @@ const linearsOf = (model: Model, { skip, only }: Selection) => {
 export const dynamicInt8 = ({
   weightType = "int8",
   perChannel = true,
+  convolutions = "float",
   portable = false,
   embeddings = true,
   skip,
   only,
-}: DynamicInt8Options = {}): Pass => ({
-  name: NAME,
-  stage: "quantize",
-  async apply(original, ctx) {
-    const model = (original.opsets.get("") ?? 1) < DYNAMIC_OPSET ? upgradeOpset(original, DYNAMIC_OPSET) : original;
-    const fresh = freshNames(model);
-    const nodes = new Map<Node, Piece>();
-    const sweep = new Set<string>();
-    const made = new Map<Node, { weights: IntegerWeights; path: readonly string[] }>();
-    for (const { layer, reason } of linearsOf(model, { skip, only })) {
-      checkAborted(NAME, ctx.signal);
-      if (reason !== undefined) {
+}: DynamicInt8Options = {}): Pass =>
+  definePass({
+    name: NAME,
+    stage: "quantize",
+    async apply(original, ctx) {
+      const model = (original.opsets.get("") ?? 1) < DYNAMIC_OPSET ? upgradeOpset(original, DYNAMIC_OPSET) : original;
+      const { fits, refused } = dynamicPlaces(model, { skip, only, convolutions });
+      const fresh = freshNames(model);
+      const made = new Map<Layer, { kind: DynamicKind; weights: IntegerWeights }>();
+      const note = (layer: Layer, reason: string) =>
         ctx.report({ pass: NAME, layer: layer.name, action: "note", reason: `only stored in 8 bits: ${reason}` });
-        continue;
+      for (const [layer, reason] of refused) note(layer, reason);
+      ctx.progress({ kind: "start", task: NAME, total: fits.length });
+      for (const { layer, kind } of fits) {
+        checkAborted(NAME, ctx.signal);
+        const { tensor, name } = layer.weight;
+        const values = await floatValues(tensor);
+        const { rows, ...layout } = layoutOf(layer, kind, perChannel, weightType);
+        const grid = quantizeRows(gatherChannels(values, channelViewOf(layer)), rows, values.length / rows, {
+          bits: portable ? 7 : 8,
+        });
+        const weights = integerWeights(name, grid, layout, fresh);
+        made.set(layer, { kind, weights });
+        ctx.progress({ kind: "step", task: NAME, done: made.size, total: fits.length, note: layer.name });
+        ctx.report({
+          pass: NAME,
+          layer: layer.name,
+          action: "changed",
+          form: `${operators[kind]} ${layout.type}${portable ? " 7 bits" : ""}${perChannel ? " per channel" : ""}`,
+          bytesBefore: storedBytes(tensor),
+          bytesAfter: pieceBytes(weights),
+        });
       }
-      const { tensor, name } = layer.weight;
-      const view = channelViewOf(layer);
-      const rows = gatherChannels(await floatValues(tensor), view);
-      const columns = view.outer * view.inner;
-      const [gridRows, gridColumns] = perChannel ? [view.channels, columns] : [1, view.channels * columns];
-      const grid = quantizeRows(rows, gridRows, gridColumns, {
-        bits: portable ? 7 : 8,
-        blockSize: gridColumns,
-        symmetric: true,
-        scaleType: "float32",
-      });
-      const weights = integerWeights(name, grid, [view.channels, columns], weightType, fresh);
-      for (const { node, path } of layer.uses) made.set(node, { weights, path });
-      sweep.add(name);
-      ctx.report({
-        pass: NAME,
-        layer: layer.name,
-        action: "changed",
-        form: `MatMulInteger ${weightType}${portable ? " 7 bits" : ""}${perChannel ? " per channel" : ""}`,
-        bytesBefore: storedBytes(tensor),
-        bytesAfter: pieceBytes(weights),
-      });
-    }
-    const inputs = new Map<string, QuantizedInput>();
-    for (const [node, { weights, path }] of inOrder(model, made)) {
-      const value = node.inputs[0]!;
-      const key = JSON.stringify([path, value]);
-      const known = inputs.get(key);
-      const quantized = known ? undefined : dynamicInput(value, fresh);
-      const input = known ?? quantized!.input;
-      inputs.set(key, input);
-      const bias = node.opType === "Gemm" && node.inputs[2] ? { bias: node.inputs[2] } : {};
-      const use = { name: node.name, output: node.outputs[0]!, ...bias };
-      const piece = dynamicMatMul(use, input, weights, fresh);
-      nodes.set(node, { ...piece, nodes: [...(quantized ? [quantized.node] : []), ...piece.nodes], shared: weights });
-    }
-    const integers = rewrite(model, { values: new Map(), nodes, sweep });
-    const rest = rtn({ portable, embeddings: embeddings ? "auto" : "float", skip, only });
-    return rest.apply(integers, { ...ctx, report: (entry) => ctx.report({ ...entry, pass: NAME }) }, new Map());
-  },
-});
-
-/** Nodes of all graphs in the order in which they run: the first reader of a value is the one that quantizes it. */
-const inOrder = <T>(model: Model, made: ReadonlyMap<Node, T>): [Node, T][] => {
-  const found: [Node, T][] = [];
-  const visit = (nodes: readonly Node[]) => {
-    for (const node of nodes) {
-      const value = made.get(node);
-      if (value !== undefined) found.push([node, value]);
-      for (const { graph } of attrs.subgraphsOf(node)) visit(graph.nodes);
-    }
-  };
-  visit(model.graph.nodes);
-  return found;
-};
+      ctx.progress({ kind: "end", task: NAME });
+      const sweep: WeightPlace[] = [...made.keys()].map(({ weight }) => weight);
+      const integers = rewrite(model, { nodes: piecesOf(model, made, fresh), sweep });
+      return restInEightBits(integers, ctx, NAME, { portable, embeddings, skip, only });
+    },
+  });

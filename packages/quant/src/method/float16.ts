@@ -1,5 +1,15 @@
-import { attrs, type Context, type Graph, type Model, type Node, type Pass, sizeOf, storedBytes } from "@espalier/core";
-import { checkAborted } from "../abort.ts";
+import {
+  attrs,
+  type Context,
+  checkAborted,
+  definePass,
+  type Graph,
+  type Model,
+  type Node,
+  type Pass,
+  sizeOf,
+  storedBytes,
+} from "@espalier/core";
 import { freshNames, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { halfCompute } from "./half-compute.ts";
@@ -21,14 +31,11 @@ export interface Float16Options {
 const NAME = "quant/float16";
 
 const storage = async (model: Model, { report, signal }: Context): Promise<Model> => {
-  const pieces = await halfConstants(
-    model,
-    freshNames(model),
-    () => true,
-    () => checkAborted(NAME, signal),
-  );
-  for (const { name, tensor } of floatConstants(model)) {
-    const piece = pieces.get(name);
+  const constants = floatConstants(model);
+  const pieces = await halfConstants(constants, freshNames(model), () => checkAborted(NAME, signal));
+  for (const constant of constants) {
+    const { name, tensor } = constant;
+    const piece = pieces.get(constant);
     const bytesBefore = storedBytes(tensor);
     if (piece)
       report({
@@ -42,7 +49,7 @@ const storage = async (model: Model, { report, signal }: Context): Promise<Model
     else if (sizeOf(tensor.dims) > SCALAR)
       report({ pass: NAME, layer: name, action: "skipped", reason: "too small, or float16 would change its values" });
   }
-  return rewrite(model, { values: pieces, nodes: new Map(), sweep: new Set() });
+  return rewrite(model, { values: pieces });
 };
 
 /** Constants of so few values are not worth a line of the report. */
@@ -61,21 +68,20 @@ const countNodes = (graph: Graph, test: (node: Node) => boolean): number =>
  * Safe against overflow: what exceeds 65504 stays float32 where it is a weight and is clamped where it is a mask; small
  * constants, sums over many values and powers stay float32. Source: IEEE 754 binary16; operator types of onnx.
  */
-export const float16 = ({ mode = "storage", keepIo = true, blockList = [] }: Float16Options = {}): Pass => ({
-  name: NAME,
-  stage: "quantize",
-  async apply(model, ctx) {
-    if (mode === "storage") return storage(model, ctx);
-    checkAborted(NAME, ctx.signal);
-    const listed = new Set(blockList);
-    const fresh = freshNames(model);
-    const result = halfCompute(model, fresh, {
-      keepIo,
-      blocked: ({ name, opType }) => listed.has(opType) || listed.has(name),
-    });
-    const casts = countNodes(result.graph, ({ opType }) => opType === "Cast");
-    ctx.report({ pass: NAME, layer: "", action: "note", reason: `${casts} Cast nodes stand between the types` });
-    const sweep = new Set(floatConstants(model).map(({ name }) => name));
-    return rewrite(result, { values: new Map(), nodes: new Map(), sweep });
-  },
-});
+export const float16 = ({ mode = "storage", keepIo = true, blockList = [] }: Float16Options = {}): Pass =>
+  definePass({
+    name: NAME,
+    stage: "quantize",
+    async apply(model, ctx) {
+      if (mode === "storage") return storage(model, ctx);
+      const listed = new Set(blockList);
+      const fresh = freshNames(model);
+      const result = halfCompute(model, fresh, {
+        keepIo,
+        blocked: ({ name, opType }) => listed.has(opType) || listed.has(name),
+      });
+      const casts = countNodes(result.graph, ({ opType }) => opType === "Cast");
+      ctx.report({ pass: NAME, layer: "", action: "note", reason: `${casts} Cast nodes stand between the types` });
+      return rewrite(result, { sweep: floatConstants(result) });
+    },
+  });

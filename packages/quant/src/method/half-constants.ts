@@ -11,14 +11,14 @@ import {
   SMALLEST_NORMAL_HALF,
   sizeOf,
   type Tensor,
+  type WeightPlace,
 } from "@espalier/core";
 import { storeHalf } from "../export/float16-storage.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
 
 /** A float32 constant of a model: an initializer, or the value of a `Constant` node, in any graph. */
-export interface FloatConstant {
-  readonly name: string;
+export interface FloatConstant extends WeightPlace {
   readonly tensor: Tensor<"float32">;
   /** Nodes that read it, of its own graph and of those inside. */
   readonly readers: readonly Node[];
@@ -40,7 +40,7 @@ export const floatConstants = (model: Model): readonly FloatConstant[] => {
     const outputs = new Set(graph.outputs.map(({ name }) => name));
     const put = (name: string, tensor: Tensor | undefined) => {
       if (tensor?.type === "float32" && !outputs.has(name))
-        found.push({ name, tensor: tensor as Tensor<"float32">, readers: readers.get(name) ?? [] });
+        found.push({ name, owner: graph, tensor: tensor as Tensor<"float32">, readers: readers.get(name) ?? [] });
     };
     for (const [name, tensor] of graph.weights) put(name, tensor);
     for (const node of graph.nodes) {
@@ -94,22 +94,20 @@ const keepsMeaning = ({ tensor, name, readers }: FloatConstant, values: Float32A
  * that takes fewer bytes and changes no value that matters: matrices and terms of sums keep 2^-10 of the length of
  * each row (or 2^-16 of the mean row's), all others keep 2^-11 of every value. The rest stays float32.
  *
- * @param wanted which constants may be changed
- * @param check  called before each; may throw to stop
+ * @param check called before each; may throw to stop
  */
 export const halfConstants = async (
-  model: Model,
+  constants: readonly FloatConstant[],
   fresh: Names,
-  wanted: (constant: FloatConstant) => boolean,
   check: () => void,
-): Promise<ReadonlyMap<string, Piece>> => {
-  const pieces = new Map<string, Piece>();
-  for (const constant of floatConstants(model)) {
+): Promise<ReadonlyMap<FloatConstant, Piece>> => {
+  const pieces = new Map<FloatConstant, Piece>();
+  for (const constant of constants) {
     check();
     const { name, tensor } = constant;
-    if (!halfIsSmaller(sizeOf(tensor.dims), name) || !wanted(constant)) continue;
+    if (!halfIsSmaller(sizeOf(tensor.dims), name)) continue;
     const values = await readData(tensor);
-    if (keepsMeaning(constant, values)) pieces.set(name, storeHalf(name, tensor.dims, values, fresh));
+    if (keepsMeaning(constant, values)) pieces.set(constant, storeHalf(name, tensor.dims, values, fresh));
   }
   return pieces;
 };

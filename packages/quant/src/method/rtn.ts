@@ -1,4 +1,6 @@
 import {
+  checkAborted,
+  definePass,
   EspalierError,
   type Layer,
   type LayerFilter,
@@ -12,12 +14,12 @@ import {
   storedBytes,
   unselected,
   upgradeOpset,
+  type WeightPlace,
 } from "@espalier/core";
-import { checkAborted } from "../abort.ts";
 import { freshNames, type Piece, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
 import { readElsewhere } from "../other-readers.ts";
-import { halfConstants } from "./half-constants.ts";
+import { floatConstants, halfConstants } from "./half-constants.ts";
 import { BLOCKED_OPSET, PER_AXIS_OPSET } from "./weight-fit.ts";
 import { codebooks, type PieceOptions, piecesOf } from "./weight-pieces.ts";
 import { type PlanOptions, planOf, type WeightPlan } from "./weight-plan.ts";
@@ -111,66 +113,63 @@ export const rtn = ({
   skip,
   only,
   ...grids
-}: RtnOptions = {}): Pass => ({
-  name: NAME,
-  stage: "quantize",
-  async apply(original, ctx) {
-    const model = withOpset(original, form === "DequantizeLinear", bits < FULL_BITS || typeof blockSize === "number");
-    const all = layers(model);
-    const options: PlanOptions = {
-      bits,
-      blockSize,
-      symmetric,
-      zeroPoint,
-      form,
-      embeddings,
-      target,
-      portable,
-      sensitive: sensitive === "auto" ? sensitive : layerFilter(sensitive),
-      float16Below: float16Below ?? smallLimit(all),
-      readElsewhere: readElsewhere(model, all),
-      opset: model.opsets.get("") ?? 1,
-    };
-    const skipped = (layer: Layer, reason: string) =>
-      ctx.report({ pass: NAME, layer: layer.name, action: "skipped", reason });
-    const plans = plansOf(all, options, { skip, only }, skipped);
-    const fresh = freshNames(model);
-    const book = codebooks(fresh);
-    const values = new Map<string, Piece>();
-    const nodes = new Map<Node, Piece>();
-    const sweep = new Set<string>();
-    let done = 0;
-    ctx.progress({ kind: "start", task: NAME, total: plans.size });
-    for (const [layer, plan] of plans) {
-      checkAborted(NAME, ctx.signal);
-      const pieces = await piecesOf(layer, plan, grids, options, fresh, book);
-      if (!pieces) {
-        skipped(layer, "its weights are not all finite");
-        continue;
+}: RtnOptions = {}): Pass =>
+  definePass({
+    name: NAME,
+    stage: "quantize",
+    async apply(original, ctx) {
+      const model = withOpset(original, form === "DequantizeLinear", bits < FULL_BITS || typeof blockSize === "number");
+      const all = layers(model);
+      const options: PlanOptions = {
+        bits,
+        blockSize,
+        symmetric,
+        zeroPoint,
+        form,
+        embeddings,
+        target,
+        portable,
+        sensitive: sensitive === "auto" ? sensitive : layerFilter(sensitive),
+        float16Below: float16Below ?? smallLimit(all),
+        readElsewhere: readElsewhere(all),
+        opset: model.opsets.get("") ?? 1,
+      };
+      const skipped = (layer: Layer, reason: string) =>
+        ctx.report({ pass: NAME, layer: layer.name, action: "skipped", reason });
+      const plans = plansOf(all, options, { skip, only }, skipped);
+      const fresh = freshNames(model);
+      const book = codebooks(fresh);
+      const values = new Map<WeightPlace, Piece>();
+      const nodes = new Map<Node, Piece>();
+      const sweep = new Set<WeightPlace>();
+      let done = 0;
+      ctx.progress({ kind: "start", task: NAME, total: plans.size });
+      for (const [layer, plan] of plans) {
+        checkAborted(NAME, ctx.signal);
+        const pieces = await piecesOf(layer, plan, grids, options, fresh, book);
+        if (!pieces) {
+          skipped(layer, "its weights are not all finite");
+          continue;
+        }
+        const bytesBefore = storedBytes(layer.weight.tensor);
+        const bytesAfter = pieceBytes((pieces.value ?? pieces.shared)!);
+        ctx.progress({ kind: "step", task: NAME, done: ++done, total: plans.size, note: layer.name });
+        if (bytesAfter >= bytesBefore) {
+          skipped(layer, `would take ${bytesAfter} bytes for ${bytesBefore}`);
+          continue;
+        }
+        if (pieces.value) values.set(layer.weight, pieces.value);
+        for (const [node, piece] of pieces.nodes ?? []) nodes.set(node, piece);
+        sweep.add(layer.weight);
+        ctx.report({ pass: NAME, layer: layer.name, action: "changed", form: pieces.form, bytesBefore, bytesAfter });
       }
-      const bytesBefore = storedBytes(layer.weight.tensor);
-      const bytesAfter = pieceBytes((pieces.value ?? pieces.shared)!);
-      ctx.progress({ kind: "step", task: NAME, done: ++done, total: plans.size, note: layer.name });
-      if (bytesAfter >= bytesBefore) {
-        skipped(layer, `would take ${bytesAfter} bytes for ${bytesBefore}`);
-        continue;
+      ctx.progress({ kind: "end", task: NAME });
+      if (rest === "float16") {
+        const weights = new Set(all.map((layer) => layer.weight.tensor));
+        const constants = floatConstants(model).filter(({ tensor }) => !weights.has(tensor));
+        for (const [place, piece] of await halfConstants(constants, fresh, () => checkAborted(NAME, ctx.signal)))
+          values.set(place, piece);
       }
-      if (pieces.value) values.set(layer.weight.name, pieces.value);
-      for (const [node, piece] of pieces.nodes ?? []) nodes.set(node, piece);
-      sweep.add(layer.weight.name);
-      ctx.report({ pass: NAME, layer: layer.name, action: "changed", form: pieces.form, bytesBefore, bytesAfter });
-    }
-    ctx.progress({ kind: "end", task: NAME });
-    if (rest === "float16") {
-      const named = new Set(all.map((layer) => layer.weight.name));
-      for (const [name, piece] of await halfConstants(
-        model,
-        fresh,
-        (constant) => !named.has(constant.name),
-        () => checkAborted(NAME, ctx.signal),
-      ))
-        values.set(name, piece);
-    }
-    return rewrite(model, { values, nodes, sweep });
-  },
-});
+      return rewrite(model, { values, nodes, sweep });
+    },
+  });

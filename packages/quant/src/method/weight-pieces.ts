@@ -111,7 +111,7 @@ export const piecesOf = async (
     return matMulNBits({ ...use, input: node.inputs[0]!, ...bias }, weights, grid, fresh, { accuracyLevel });
   };
   return done({
-    nodes: new Map(layer.uses.map(({ node }) => [node, { ...pieceFor(node), shared: weights }])),
+    nodes: new Map(layer.uses.map(({ node }) => [node, { ...pieceFor(node), shared: [weights] }])),
     shared: weights,
   });
 };

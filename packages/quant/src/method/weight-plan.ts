@@ -29,8 +29,8 @@ export interface PlanOptions {
   readonly sensitive: "auto" | ((layer: Layer) => boolean);
   /** Layers of at most so many weights are stored as float16. */
   readonly float16Below: number;
-  /** Names of weights that must stay values, as others than their layer read them. */
-  readonly readElsewhere: ReadonlySet<string>;
+  /** Layers whose weights must stay values, as others read them too. */
+  readonly readElsewhere: ReadonlySet<Layer>;
   /** Version of the standard operators that the model imports. */
   readonly opset: number;
 }
@@ -46,7 +46,7 @@ const KEPT_CONV_BLOCK = 128;
 const SMALLEST_DECODED_BLOCK = 8;
 
 /** The largest block of at most `wanted` columns that divides a row and fills whole bytes; undefined where none. */
-export const dividingBlock = (columns: number, wanted: number, bits: number): number | undefined => {
+const dividingBlock = (columns: number, wanted: number, bits: number): number | undefined => {
   for (let block = Math.min(wanted, columns); block >= Math.min(SMALLEST_DECODED_BLOCK, columns); block--)
     if (columns % block === 0 && (block * bits) % BYTE === 0) return block;
   return undefined;
@@ -82,8 +82,7 @@ const asked = (layer: Layer, form: WeightForm, bits: 8 | 4 | 2, options: PlanOpt
     return (
       noDequantizeLinear(layer, bits, wanted, options.opset) ?? { form, bits, blockSize: Math.min(wanted, columns) }
     );
-  if (options.readElsewhere.has(layer.weight.name))
-    return `its weight has other readers, and ${form} would store it twice`;
+  if (options.readElsewhere.has(layer)) return `its weight has other readers, and ${form} would store it twice`;
   // One scale a row, where nothing else was asked for, is a block that holds the row.
   const blockSize = wanted === columns && typeof options.blockSize !== "number" ? rowBlock(columns) : wanted;
   const floatZero8 = bits === BYTE && !options.symmetric && options.zeroPoint === "float";

@@ -1,0 +1,90 @@
+import {
+  attrs,
+  type Layer,
+  type LayerUse,
+  layers,
+  type Model,
+  type Node,
+  type Selection,
+  unselected,
+} from "@espalier/core";
+import { unfitAttention } from "../export/dynamic-attention.ts";
+import { readElsewhere } from "../other-readers.ts";
+
+/** How a layer runs on integers. */
+export type DynamicKind = "matmul" | "conv" | "lstm" | "attention";
+
+export interface DynamicOptions extends Selection {
+  readonly convolutions: "float" | "integer";
+}
+
+const kinds: Readonly<Record<string, DynamicKind>> = {
+  Attention: "attention",
+  Conv: "conv",
+  Gemm: "matmul",
+  LSTM: "lstm",
+  MatMul: "matmul",
+};
+
+const kindOf = ({ opType, domain }: Node): DynamicKind | undefined =>
+  domain === (opType === "Attention" ? "com.microsoft" : "") ? kinds[opType] : undefined;
+
+/** Why one use of a layer cannot run on integers. */
+const unfitUse = ({ node, index, path: _ }: LayerUse, { weight }: Layer, convolutions: string): string | undefined => {
+  const kind = kindOf(node);
+  if (kind === undefined) return `onnxruntime has no ${node.opType} on integers with ranges that it finds as it runs`;
+  if (node.inputs[index] !== weight.name) return "its weight comes through other operators";
+  if (kind === "conv")
+    return convolutions === "integer" ? undefined : 'computed in float, which is faster (convolutions: "float")';
+  if (kind === "attention") return unfitAttention(node);
+  if (kind === "lstm") return attrs.intOf(node, "layout", 0) === 0 ? undefined : "DynamicQuantizeLSTM has no layout";
+  if (weight.tensor.dims.length !== 2) return "its weight is no matrix";
+  return index === 1 ? undefined : "its weight stands on the left";
+};
+
+const turnedOf = ({ node }: LayerUse) => (node.opType === "Gemm" ? attrs.intOf(node, "transB", 0) : 0);
+
+const unfit = (layer: Layer, elsewhere: ReadonlySet<Layer>, convolutions: string): string | undefined => {
+  const { weight, uses } = layer;
+  for (const use of uses) {
+    const reason = unfitUse(use, layer, convolutions);
+    if (reason !== undefined) return reason;
+  }
+  if (weight.tensor.type !== "float32") return `its weights are ${weight.tensor.type}`;
+  if (elsewhere.has(layer)) return "its weight has other readers";
+  const [first, ...others] = uses;
+  const same = others.every(
+    (use) => kindOf(use.node) === kindOf(first.node) && use.index === first.index && turnedOf(use) === turnedOf(first),
+  );
+  return same ? undefined : "its weight is used in different ways";
+};
+
+/** LSTM layers whose other matrix stays float, which must then stay float too. */
+const halves = (fitting: ReadonlySet<Layer>): ReadonlySet<Layer> => {
+  const matrices = new Map<Node, number>();
+  const recurrent = [...fitting].filter(({ kind }) => kind === "recurrent");
+  for (const { uses } of recurrent) for (const { node } of uses) matrices.set(node, (matrices.get(node) ?? 0) + 1);
+  return new Set(recurrent.filter(({ uses }) => uses.some(({ node }) => matrices.get(node) !== 2)));
+};
+
+/** The layers of a model that can run on integers with ranges found as it runs, and why others cannot. */
+export const dynamicPlaces = (model: Model, { skip, only, convolutions }: DynamicOptions) => {
+  const all = layers(model);
+  const elsewhere = readElsewhere(all);
+  const reasonOf = unselected({ skip, only });
+  const refused = new Map<Layer, string>();
+  const fitting = new Set<Layer>();
+  for (const layer of all) {
+    if (reasonOf(layer) !== undefined || layer.kind === "embedding") continue;
+    const reason = unfit(layer, elsewhere, convolutions);
+    if (reason === undefined) fitting.add(layer);
+    else refused.set(layer, reason);
+  }
+  for (let half = halves(fitting); half.size > 0; half = halves(fitting))
+    for (const layer of half) {
+      fitting.delete(layer);
+      refused.set(layer, "the other matrix of its LSTM stays float");
+    }
+  const fits = [...fitting].map((layer) => ({ layer, kind: kindOf(layer.node)! }));
+  return { fits, refused };
+};

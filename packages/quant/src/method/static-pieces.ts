@@ -1,0 +1,84 @@
+import { consumers, floatValues, type Layer, type Model, type Node, type WeightPlace } from "@espalier/core";
+import { type ActivationType, type FixedValue, type FixedWeight, fixedBias, fixedValue } from "../export/fixed.ts";
+import type { Names, Piece } from "../export/piece.ts";
+import type { Replacements } from "../export/rewrite.ts";
+import type { StaticForm, StaticUse } from "../export/static-form.ts";
+import type { Range } from "../range/calibrators.ts";
+import type { Place } from "./static-places.ts";
+
+/** Values on their grids, each made when first asked for. */
+export interface Grids {
+  of(value: string): FixedValue;
+  readonly fresh: Names;
+}
+
+export const gridsOf = (rangeOf: (value: string) => Range, type: ActivationType, fresh: Names): Grids => {
+  const made = new Map<string, FixedValue>();
+  return {
+    of(value) {
+      const known = made.get(value) ?? fixedValue(value, rangeOf(value), type, fresh);
+      made.set(value, known);
+      return known;
+    },
+    fresh,
+  };
+};
+
+/** True for values that something beside layers on integers reads. */
+const floatReads = (model: Model, places: ReadonlyMap<Node, Place>): ((value: string) => boolean) => {
+  const readers = consumers(model.graph);
+  const outputs = new Set(model.graph.outputs.map(({ name }) => name));
+  return (value) =>
+    outputs.has(value) || (readers.get(value) ?? []).some(({ node, index }) => index !== 0 || !places.has(node));
+};
+
+/** Several pieces as one. */
+const joined = (...pieces: readonly Piece[]): Piece => ({
+  nodes: pieces.flatMap(({ nodes }) => nodes),
+  weights: new Map(pieces.flatMap(({ weights }) => [...weights])),
+  opsets: new Map(pieces.flatMap(({ opsets }) => [...(opsets ?? [])])),
+});
+
+/** What stands in place of layers that run on integers. A value goes onto its grid before the first that reads it. */
+export const staticPieces = async (
+  model: Model,
+  places: readonly Place[],
+  weights: ReadonlyMap<Layer, FixedWeight>,
+  form: StaticForm,
+  { of, fresh }: Grids,
+): Promise<Replacements> => {
+  const byNode = new Map(places.map((place) => [place.node, place]));
+  const readAsFloat = floatReads(model, byNode);
+  // Results on a grid already bear the name of the value when they are decoded.
+  const decoded = new Map(
+    places.filter(({ node }) => form.gridded(node)).map(({ last }) => [last.outputs[0]!, last.outputs[0]!]),
+  );
+  const values = new Map<WeightPlace, Piece>();
+  const nodes = new Map<Node, Piece>();
+  for (const node of model.graph.nodes) {
+    const place = byNode.get(node);
+    if (!place) continue;
+    const weight = weights.get(place.layer)!;
+    const input = of(node.inputs[0]!);
+    const result = place.last.outputs[0]!;
+    const enters = !decoded.has(input.value);
+    if (enters) decoded.set(input.value, fresh(`${input.value}_d`));
+    const use: StaticUse = {
+      node,
+      last: place.last,
+      input,
+      decoded: decoded.get(input.value)!,
+      ...(form.gridded(node) && { output: of(result) }),
+      weight,
+      ...(place.bias && { bias: fixedBias(node.inputs[2]!, await floatValues(place.bias), input, weight, fresh) }),
+      readAsFloat: readAsFloat(result),
+    };
+    nodes.set(node, joined(...(enters ? [form.enter(input, use.decoded)] : []), form.node(use)));
+    if (place.last !== node) nodes.set(place.last, form.last(use));
+    const made = form.weight(weight);
+    if (made) values.set(place.layer.weight, made);
+  }
+  const owner = model.graph;
+  const biases = places.flatMap(({ bias, node }) => (bias ? [{ name: node.inputs[2]!, owner }] : []));
+  return { values, nodes, sweep: [...places.map(({ layer }) => layer.weight), ...biases] };
+};
