@@ -87,6 +87,10 @@ const dynamicInt8 = object<DynamicInt8Options>({
   ...selection,
   weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
   perChannel,
+  inputParts: {
+    anyOf: [{ enum: ["auto"] }, { type: "integer", minimum: 1 }],
+    description: "Parts of a linear layer's input that have a range each.",
+  },
   convolutions: oneOf(["float", "integer"], "Convolutions in float, or by ConvInteger, which is slower."),
   portable,
   embeddings,

@@ -48,6 +48,7 @@ const usual: PlanOptions = {
   portable: false,
   sensitive: () => false,
   float16Below: 0,
+  smallTable: 0,
   readElsewhere: new Set(),
   opset: BLOCKED_OPSET,
 };

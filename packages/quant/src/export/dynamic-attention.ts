@@ -1,7 +1,7 @@
-import { makeNode, type Node, tensor } from "@espalier/core";
+import type { Node } from "@espalier/core";
 import type { DynamicInput } from "./dynamic-input.ts";
 import type { IntegerWeights } from "./integer-weights.ts";
-import { MICROSOFT, type Names, needsMicrosoft, type Piece } from "./piece.ts";
+import { needsMicrosoft, type Piece } from "./piece.ts";
 
 /** Attributes of Attention that QAttention has too. */
 const shared = new Set([
@@ -15,7 +15,8 @@ const shared = new Set([
 
 /** Why QAttention cannot stand for an Attention node, or undefined where it can. */
 export const unfitAttention = ({ inputs, attributes }: Node): string | undefined => {
-  const [, , , , , attentionBias, pastLength] = inputs;
+  const [, , bias, , , attentionBias, pastLength] = inputs;
+  if (!bias) return "QAttention needs a bias";
   if (attentionBias || pastLength) return "QAttention adds nothing to the scores, and takes no length of the past";
   const other = [...attributes.keys()].find((name) => !shared.has(name));
   return other === undefined ? undefined : `QAttention has no ${other}`;
@@ -27,33 +28,13 @@ export const unfitAttention = ({ inputs, attributes }: Node): string | undefined
  * @param weights codes [in, out], scales and zero points [out] or one each; out is queries, keys and values
  * Source: onnxruntime, docs/ContribOperators.md.
  */
-export const dynamicAttention = (
-  node: Node,
-  out: number,
-  input: DynamicInput,
-  weights: IntegerWeights,
-  fresh: Names,
-): Piece => {
+export const dynamicAttention = (node: Node, input: DynamicInput, weights: IntegerWeights): Piece => {
+  const { codes, scale, zero } = weights;
   const [, , bias, mask = "", past = ""] = node.inputs;
-  const zeros = bias ? undefined : fresh(`${node.outputs[0]}_b`);
-  const operands = [
-    input.codes,
-    weights.codes,
-    bias || zeros!,
-    input.scale,
-    weights.scale,
-    mask,
-    input.zero,
-    weights.zero,
-  ];
+  const inputs = [input.codes, codes, bias!, input.scale, scale, mask, input.zero, zero, past];
   return {
-    nodes: [
-      makeNode("QAttention", [...operands, past], node.outputs, Object.fromEntries(node.attributes), {
-        name: node.name,
-        domain: MICROSOFT,
-      }),
-    ],
-    weights: new Map(zeros ? [[zeros, tensor("float32", [out], new Float32Array(out))]] : []),
+    nodes: [{ ...node, opType: "QAttention", inputs }],
+    weights: new Map(),
     opsets: needsMicrosoft,
     shared: [weights],
   };

@@ -27,35 +27,45 @@ const times = (value: string, factor: number, fresh: Names) => {
   return { value: product, nodes: [makeNode("Mul", [value, constant], [product])], weights };
 };
 
+/** A part of the input, and the weights that meet it: codes [in, out], scales [out] or one. */
+export type DynamicPart = readonly [input: DynamicInput, weights: IntegerWeights];
+
 /**
- * Nodes in place of a `MatMul` or `Gemm` whose input is quantized while the model runs:
+ * Nodes in place of a `MatMul` or `Gemm` whose input is quantized while the model runs, summed over its parts:
  *
- *     y = alpha * Cast(MatMulInteger(xq, Wq, xz, Wz)) * (xs * ws) + beta * bias
+ *     y = alpha * Σ Cast(MatMulInteger(xq, Wq, xz, Wz)) * (xs * ws) + beta * bias
  *
- * onnxruntime makes one kernel of them where it knows the pattern; it wants the two scales multiplied first.
- *
- * @param weights codes [in, out], scales [out] or one
+ * onnxruntime makes one kernel of each product where it knows the pattern; it wants the two scales multiplied first.
  */
-export const dynamicMatMul = (node: Node, input: DynamicInput, weights: IntegerWeights, fresh: Names): Piece => {
+export const dynamicMatMul = (node: Node, parts: readonly DynamicPart[], fresh: Names): Piece => {
   const output = node.outputs[0]!;
-  const sums = fresh(`${output}_i`);
   const gemm = node.opType === "Gemm";
   const [alpha, beta] = gemm ? [attrs.floatOf(node, "alpha", 1), attrs.floatOf(node, "beta", 1)] : [1, 1];
+  const transposed = gemm && attrs.intOf(node, "transA", 0) !== 0;
   const bias = gemm && node.inputs[2] ? times(node.inputs[2], beta, fresh) : undefined;
-  const scale = times(input.scale, alpha, fresh);
-  const turned = gemm && attrs.intOf(node, "transA", 0) !== 0;
-  const codes = turned ? fresh(`${input.codes}_t`) : input.codes;
-  const result = bias ? fresh(`${output}_p`) : output;
-  return {
-    nodes: [
-      ...(turned ? [makeNode("Transpose", [input.codes], [codes], { perm: attrs.ints([1, 0]) })] : []),
-      ...scale.nodes,
-      makeNode("MatMulInteger", [codes, weights.codes, input.zero, weights.zero], [sums], {}, { name: node.name }),
-      ...scaled(sums, [scale.value, weights.scale], result, fresh),
-      ...(bias ? [...bias.nodes, makeNode("Add", [result, bias.value], [output])] : []),
-    ],
-    weights: new Map([...scale.weights, ...(bias?.weights ?? [])]),
-    opsets: needsDynamic,
-    shared: [weights],
-  };
+  const nodes: Node[] = [];
+  const weights = new Map<string, Tensor>(bias?.weights);
+  const products = parts.map(([input, { codes, scale, zero }], i) => {
+    const sums = fresh(`${output}_i`);
+    const turned = transposed ? fresh(`${input.codes}_t`) : input.codes;
+    if (transposed) nodes.push(makeNode("Transpose", [input.codes], [turned], { perm: attrs.ints([1, 0]) }));
+    const inputScale = times(input.scale, alpha, fresh);
+    for (const [name, constant] of inputScale.weights) weights.set(name, constant);
+    const product = parts.length > 1 || bias ? fresh(`${output}_p`) : output;
+    const name = i === 0 ? node.name : "";
+    nodes.push(
+      ...inputScale.nodes,
+      makeNode("MatMulInteger", [turned, codes, input.zero, zero], [sums], {}, { name }),
+      ...scaled(sums, [inputScale.value, scale], product, fresh),
+    );
+    return product;
+  });
+  const terms = bias ? [...products, bias.value] : products;
+  nodes.push(...(bias?.nodes ?? []));
+  terms.slice(1).reduce((sum, term, i) => {
+    const next = i === terms.length - 2 ? output : fresh(`${output}_t`);
+    nodes.push(makeNode("Add", [sum, term], [next]));
+    return next;
+  }, terms[0]!);
+  return { nodes, weights, opsets: needsDynamic, shared: parts.map(([, part]) => part) };
 };

@@ -30,7 +30,7 @@ const kindOf = ({ opType, domain }: Node): DynamicKind | undefined =>
   domain === (opType === "Attention" ? "com.microsoft" : "") ? kinds[opType] : undefined;
 
 /** Why one use of a layer cannot run on integers. */
-const unfitUse = ({ node, index, path: _ }: LayerUse, { weight }: Layer, convolutions: string): string | undefined => {
+const unfitUse = ({ node, index }: LayerUse, { weight }: Layer, convolutions: string): string | undefined => {
   const kind = kindOf(node);
   if (kind === undefined) return `onnxruntime has no ${node.opType} on integers with ranges that it finds as it runs`;
   if (node.inputs[index] !== weight.name) return "its weight comes through other operators";
@@ -59,12 +59,21 @@ const unfit = (layer: Layer, elsewhere: ReadonlySet<Layer>, convolutions: string
   return same ? undefined : "its weight is used in different ways";
 };
 
-/** LSTM layers whose other matrix stays float, which must then stay float too. */
-const halves = (fitting: ReadonlySet<Layer>): ReadonlySet<Layer> => {
-  const matrices = new Map<Node, number>();
-  const recurrent = [...fitting].filter(({ kind }) => kind === "recurrent");
-  for (const { uses } of recurrent) for (const { node } of uses) matrices.set(node, (matrices.get(node) ?? 0) + 1);
-  return new Set(recurrent.filter(({ uses }) => uses.some(({ node }) => matrices.get(node) !== 2)));
+/** Why a matrix of an LSTM stays float whose partner does. */
+export const HALF = "the other matrix of its LSTM stays float";
+
+/** Those of the layers whose LSTM has its other matrix not among them. */
+export const halfLstms = (layers: Iterable<Layer>): readonly Layer[] => {
+  const left = new Set([...layers].filter(({ kind }) => kind === "recurrent"));
+  const gone: Layer[] = [];
+  for (;;) {
+    const matrices = new Map<Node, number>();
+    for (const { uses } of left) for (const { node } of uses) matrices.set(node, (matrices.get(node) ?? 0) + 1);
+    const half = [...left].filter(({ uses }) => uses.some(({ node }) => matrices.get(node) !== 2));
+    if (half.length === 0) return gone;
+    for (const layer of half) left.delete(layer);
+    gone.push(...half);
+  }
 };
 
 /** The layers of a model that can run on integers with ranges found as it runs, and why others cannot. */
@@ -73,18 +82,16 @@ export const dynamicPlaces = (model: Model, { skip, only, convolutions }: Dynami
   const elsewhere = readElsewhere(all);
   const reasonOf = unselected({ skip, only });
   const refused = new Map<Layer, string>();
-  const fitting = new Set<Layer>();
+  const fits = new Map<Layer, DynamicKind>();
   for (const layer of all) {
     if (reasonOf(layer) !== undefined || layer.kind === "embedding") continue;
     const reason = unfit(layer, elsewhere, convolutions);
-    if (reason === undefined) fitting.add(layer);
+    if (reason === undefined) fits.set(layer, kindOf(layer.node)!);
     else refused.set(layer, reason);
   }
-  for (let half = halves(fitting); half.size > 0; half = halves(fitting))
-    for (const layer of half) {
-      fitting.delete(layer);
-      refused.set(layer, "the other matrix of its LSTM stays float");
-    }
-  const fits = [...fitting].map((layer) => ({ layer, kind: kindOf(layer.node)! }));
+  for (const layer of halfLstms(fits.keys())) {
+    fits.delete(layer);
+    refused.set(layer, HALF);
+  }
   return { fits, refused };
 };

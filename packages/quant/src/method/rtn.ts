@@ -27,7 +27,7 @@ import { type PlanOptions, planOf, type WeightPlan } from "./weight-plan.ts";
 export interface RtnOptions
   extends Selection,
     PieceOptions,
-    Partial<Omit<PlanOptions, "sensitive" | "opset" | "readElsewhere">> {
+    Partial<Omit<PlanOptions, "sensitive" | "opset" | "readElsewhere" | "smallTable">> {
   /** Layers that keep 8 bits where `bits` is lower: names, operator types, globs or a function. */
   readonly sensitive?: "auto" | LayerFilter;
   /** How biases, norms and other float32 constants are stored; float16 is cast back, which onnxruntime folds. */
@@ -38,6 +38,11 @@ const NAME = "quant/rtn";
 /** Layers of at most so many weights are stored as float16, the smallest first, up to this share of all weights. */
 const SMALL = 2048;
 const SMALL_SHARE = 1 / 8;
+
+/** Tables of at most this share of all weights keep 8 bits. */
+const SMALL_TABLE_SHARE = 1 / 64;
+
+const weightsOf = (all: readonly Layer[]): number => all.reduce((sum, { weight }) => sum + sizeOf(weight.dims), 0);
 
 /**
  * The size up to which layers are stored as float16. The first convolutions of a network are its smallest and the most
@@ -131,6 +136,7 @@ export const rtn = ({
         portable,
         sensitive: sensitive === "auto" ? sensitive : layerFilter(sensitive),
         float16Below: float16Below ?? smallLimit(all),
+        smallTable: SMALL_TABLE_SHARE * weightsOf(all),
         readElsewhere: readElsewhere(all),
         opset: model.opsets.get("") ?? 1,
       };

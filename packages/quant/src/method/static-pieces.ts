@@ -60,21 +60,24 @@ export const staticPieces = async (
     if (!place) continue;
     const weight = weights.get(place.layer)!;
     const input = of(node.inputs[0]!);
-    const result = place.last.outputs[0]!;
+    const gridded = form.gridded(node);
+    // A result that stays float leaves what is behind it alone.
+    const last = gridded ? place.last : node;
+    const result = last.outputs[0]!;
     const enters = !decoded.has(input.value);
     if (enters) decoded.set(input.value, fresh(`${input.value}_d`));
     const use: StaticUse = {
       node,
-      last: place.last,
+      last,
       input,
       decoded: decoded.get(input.value)!,
-      ...(form.gridded(node) && { output: of(result) }),
+      ...(gridded && { output: of(result) }),
       weight,
       ...(place.bias && { bias: fixedBias(node.inputs[2]!, await floatValues(place.bias), input, weight, fresh) }),
       readAsFloat: readAsFloat(result),
     };
     nodes.set(node, joined(...(enters ? [form.enter(input, use.decoded)] : []), form.node(use)));
-    if (place.last !== node) nodes.set(place.last, form.last(use));
+    if (last !== node) nodes.set(last, form.last(use));
     const made = form.weight(weight);
     if (made) values.set(place.layer.weight, made);
   }
