@@ -27,7 +27,7 @@ describe("compress without measuring", () => {
       const { report } = await compress(tinyTransformer().model, { recipe, measure: false });
       return report.layers.filter(({ layer }) => layer === "e").map(({ form }) => form);
     };
-    expect(await forms("int4")).toEqual(["GatherBlockQuantized 8 bits"]);
+    expect(await forms("int4")).toEqual(["gatherRows 8 bits"]);
     expect(await forms("int4-all")).toEqual(["GatherBlockQuantized 4 bits"]);
   });
 
