@@ -11,7 +11,7 @@ describe("budgetOf", () => {
   });
 
   it("fills in what nobody said for a search: fidelity, and latency but for size", () => {
-    const usual = { relativeL2: 0.1, choicesKept: 0.98 };
+    const usual = { relativeL2: 0.1, argmaxAgreement: 0.98 };
     expect(budgetOf({}, { ...nothing, search: true })).toEqual({ ...usual, latencyRatio: 1.1 });
     expect(budgetOf({}, { ...nothing, search: true, target: "size" })).toEqual(usual);
     expect(budgetOf({ latencyRatio: 2, maxDrop: 1 }, { ...nothing, search: true })).toEqual({
@@ -21,15 +21,14 @@ describe("budgetOf", () => {
   });
 
   it("puts maxDrop in place of every limit of fidelity, and keeps the others", () => {
-    const own = { bytes: 9, latencyRatio: 2, relativeL2: 0.2, choicesKept: 0.9, maxDrop: 5 };
+    const own = { bytes: 9, latencyRatio: 2, relativeL2: 0.2, argmaxAgreement: 0.9, maxDrop: 5 };
     expect(budgetOf(own, { ...nothing, maxDrop: 0 })).toEqual({ bytes: 9, latencyRatio: 2, maxDrop: 0 });
   });
 });
 
-const fidelity = (relativeL2: number, choicesKept: number): Fidelity => ({
+const fidelity = (relativeL2: number, argmaxAgreement: number): Fidelity => ({
   relativeL2,
-  choicesKept,
-  argmaxAgreement: choicesKept,
+  argmaxAgreement,
   sqnrDb: 0,
   cosine: 1,
   maxAbs: 0,
@@ -55,18 +54,18 @@ const reasons = (what: Found, budget: Parameters<typeof overBudget>[1]) =>
 
 describe("overBudget", () => {
   it("names every limit that is not kept, with the output, and how many times over", () => {
-    const over = overBudget(found, { bytes: 50, relativeL2: 0.1, choicesKept: 0.95, latencyRatio: 1.1 });
+    const over = overBudget(found, { bytes: 50, relativeL2: 0.1, argmaxAgreement: 0.95, latencyRatio: 1.1 });
     expect(over.map(({ reason }) => reason)).toEqual([
       "bytes 100, at most 50",
       'relative L2 of "b" 0.2, at most 0.1',
-      'choices kept in "b" 0.9, at least 0.95',
+      'argmax agreement of "b" 0.9, at least 0.95',
       "latency over the input's 1.2, at most 1.1",
     ]);
     for (const [i, times] of [2, 2, 2, 1.2 / 1.1].entries()) expect(over[i]!.times).toBeCloseTo(times, 9);
   });
 
   it("is empty where all limits are kept, to the last", () => {
-    expect(reasons(found, { bytes: 100, relativeL2: 0.2, choicesKept: 0.9, latencyRatio: 1.2 })).toEqual([]);
+    expect(reasons(found, { bytes: 100, relativeL2: 0.2, argmaxAgreement: 0.9, latencyRatio: 1.2 })).toEqual([]);
     expect(reasons({ bytes: 100 }, { relativeL2: 0, latencyRatio: 0.1 })).toEqual([]);
   });
 

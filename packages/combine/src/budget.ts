@@ -3,7 +3,7 @@ import type { Budget, Target } from "./recipe/recipe.ts";
 import type { Metrics } from "./report/report.ts";
 
 /** What a search keeps where nobody says: at least as close as 8-bit weights come on the models that we measured. */
-const USUAL_FIDELITY = { relativeL2: 0.1, choicesKept: 0.98 };
+const USUAL_FIDELITY = { relativeL2: 0.1, argmaxAgreement: 0.98 };
 const USUAL_LATENCY = 1.1;
 
 export interface BudgetContext {
@@ -20,7 +20,7 @@ export const budgetOf = (own: Budget = {}, { maxDrop, target, search }: BudgetCo
   const fidelity = maxDrop === undefined ? { ...own, ...limits } : { maxDrop, ...limits };
   if (!search) return fidelity;
   const silent =
-    fidelity.maxDrop === undefined && fidelity.relativeL2 === undefined && fidelity.choicesKept === undefined;
+    fidelity.maxDrop === undefined && fidelity.relativeL2 === undefined && fidelity.argmaxAgreement === undefined;
   return {
     ...(target !== "size" && { latencyRatio: USUAL_LATENCY }),
     ...(silent && USUAL_FIDELITY),
@@ -80,15 +80,15 @@ const distances = ({ fidelity = {}, counted = [] }: Found, limit: number): Exces
 
 const agreements = ({ fidelity = {}, counted = [] }: Found, limit: number): Excess[] =>
   counted.flatMap(({ name }) => {
-    const agreement = fidelity[name]!.choicesKept ?? 1;
+    const agreement = fidelity[name]!.argmaxAgreement ?? 1;
     if (agreement * SLACK >= limit) return [];
-    const reason = `choices kept in "${name}" ${number(agreement)}, at least ${number(limit)}`;
+    const reason = `argmax agreement of "${name}" ${number(agreement)}, at least ${number(limit)}`;
     return [{ reason, times: (1 - agreement) / (1 - limit) }];
   });
 
 /** Every limit of the budget that is not kept; what was not measured is not judged. */
 export const overBudget = (found: Found, budget: Budget): Excess[] => {
-  const { bytes, maxDrop, relativeL2, choicesKept, latencyRatio } = budget;
+  const { bytes, maxDrop, relativeL2, argmaxAgreement, latencyRatio } = budget;
   const drop = found.metrics && dropOf(found.metrics);
   return [
     ...(bytes === undefined ? [] : above(found.bytes, bytes, "bytes")),
@@ -98,7 +98,7 @@ export const overBudget = (found: Found, budget: Budget): Excess[] => {
         ? above(drop.drop, maxDrop, `drop of ${drop.name}`)
         : distances(found, maxDrop)),
     ...(relativeL2 === undefined ? [] : distances(found, relativeL2)),
-    ...(choicesKept === undefined ? [] : agreements(found, choicesKept)),
+    ...(argmaxAgreement === undefined ? [] : agreements(found, argmaxAgreement)),
     ...(latencyRatio === undefined || found.latencyRatio === undefined
       ? []
       : above(found.latencyRatio, latencyRatio, "latency over the input's")),

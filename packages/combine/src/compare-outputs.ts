@@ -61,14 +61,18 @@ const silence = ({ first, peak, differs, samples }: Watched): "near zero" | "con
 const lost = (name: string) =>
   new EspalierError("BAD_TENSOR", "combine/measure", `the result has no output "${name}". Keep the model's outputs.`);
 
-/** Compares the outputs of two models as they stream by; the first sample's are kept. */
-export const compareOutputs = () => {
+/**
+ * Compares the outputs of two models as they stream by; the first sample's are kept.
+ *
+ * @param classes outputs that are scores of classes: argmax agreement means something
+ */
+export const compareOutputs = (classes: ReadonlySet<string> = new Set()) => {
   const all = new Map<string, Watched>();
   return {
     /** @throws EspalierError `BAD_TENSOR` for outputs of different dims */
     add(expected: Outputs, actual: Outputs): void {
       for (const [name, value] of Object.entries(expected)) {
-        const fresh = () => fidelityOf({ name, classes: isFloatType(value.type) });
+        const fresh = () => fidelityOf({ name, classes: classes.has(name) });
         const watched = all.get(name) ?? { first: value, sums: fresh(), samples: 0, peak: 0, differs: false };
         all.set(name, watched);
         const other = actual[name];

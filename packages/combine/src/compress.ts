@@ -64,9 +64,9 @@ const peakRss = (): number | undefined => {
  * A smaller model by a recipe, and the report: what was done with every layer, and what it changed.
  *
  * By default `auto`: tries the named recipes and gives the smallest result that keeps fidelity (relative L2 at most 0.1
- * and 0.98 of the first choices kept on each float output; or `maxDrop`) and, but for target "size", at most 1.1 times
- * the latency. Where none keeps it, the one that is closest, with `met: false`. Which one that is hangs on measured
- * latency; the bytes of each recipe's result are the same for the same input, data, seed and runtime.
+ * on each float output, argmax agreement at least 0.98 on scores of classes; or `maxDrop`) and, but for target "size",
+ * at most 1.1 times the latency. Where none does, the one that is closest, with `met: false`. Which one that is hangs on
+ * measured latency; the bytes of each recipe's result are the same for the same input, data, seed and runtime.
  *
  * Once the signal is raised: the best so far, with `stopped: true`.
  *

@@ -1,6 +1,7 @@
 import {
   type Calibration,
   checkAborted,
+  classOutputs,
   EspalierError,
   type Feeds,
   generateFeeds,
@@ -125,8 +126,10 @@ export const openReference = async (model: Model, options: ReferenceOptions): Pr
     const count = clamp(COMPARE_MS / both, SAMPLES.least, SAMPLES[data.calibration ? "given" : "generated"]);
     const rounds = clamp(LATENCY_MS / both, ...ROUNDS);
 
+    const classes = classOutputs(model);
+
     const compare = async (result: Session) => {
-      const comparison = compareOutputs();
+      const comparison = compareOutputs(classes);
       for await (const feeds of first(samples, count)) {
         checkAborted("combine/measure", signal);
         comparison.add(await session.run(feeds), await result.run(feeds));

@@ -14,6 +14,7 @@ export { type MapLayersOptions, mapLayers } from "./layers/map-layers.ts";
 export { replaceWeights, type WeightPlace } from "./layers/replace-weights.ts";
 export type * from "./layers.ts";
 export { type BrotliOptions, brotliBytes } from "./measure/brotli.ts";
+export { classOutputs } from "./measure/class-outputs.ts";
 export {
   type CompareOptions,
   type Comparison,

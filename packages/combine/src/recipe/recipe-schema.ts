@@ -12,7 +12,9 @@ const budget: Readonly<Record<keyof Budget, Schema>> = {
     description: "Loss in the first metric of the data module, in its own unit; relative L2 distance without one.",
   },
   relativeL2: { type: "number", minimum: 0, description: "Relative L2 distance of each float output, at most." },
-  choicesKept: share("Share of rows whose largest value stays at its place, near ties aside, at least."),
+  argmaxAgreement: share(
+    "Share of rows whose largest score stays at its place, of each output of class scores, at least.",
+  ),
   latencyRatio: positive("Median latency over that of the model that came in, at most."),
 };
 

@@ -20,8 +20,8 @@ export interface Budget {
   readonly maxDrop?: number;
   /** ‖after - before‖ / ‖before‖ of each float output, at most. */
   readonly relativeL2?: number;
-  /** Share of rows whose largest value stays at its place, near ties aside (`Fidelity.choicesKept`), at least. */
-  readonly choicesKept?: number;
+  /** Share of rows whose largest score stays at its place, of each output of class scores, at least. */
+  readonly argmaxAgreement?: number;
   /** Median latency of the result over that of the model that came in, at most. */
   readonly latencyRatio?: number;
 }

@@ -19,11 +19,6 @@ export interface Fidelity {
    * equal, where they are not floats.
    */
   readonly argmaxAgreement?: number;
-  /**
-   * The same, where a first choice to which the original gives almost the same probability (within 0.05, of the softmax
-   * where rows are no probabilities) counts as kept: it tells whether choices that matter change.
-   */
-  readonly choicesKept?: number;
   /** Kullback-Leibler divergence of the rows as distributions, in nats, mean over rows: KL(expected ‖ actual). */
   readonly kl?: number;
 }
@@ -120,7 +115,6 @@ export const fidelityOf = ({ classes = true, name = "value" }: FidelityOptions =
         cosine: broken || Number.isNaN(cosine) ? 0 : cosine,
         maxAbs: broken ? Number.POSITIVE_INFINITY : maxAbs,
         ...(agreement !== undefined && { argmaxAgreement: agreement }),
-        ...(agreement !== undefined && { choicesKept: rows && rows.count > 0 ? rows.kept / rows.count : agreement }),
         ...(rows && rows.count > 0 && { kl: rows.divergence / rows.count }),
       };
     },

@@ -3,18 +3,14 @@ export interface RowSums {
   count: number;
   /** Rows whose first choice is the same. */
   agreed: number;
-  /** Rows whose first choice is the same, or one to which the original gives almost the same probability. */
-  kept: number;
   /** Sum of KL(expected ‖ actual) over rows, in nats. */
   divergence: number;
 }
 
-export const emptyRows = (): RowSums => ({ count: 0, agreed: 0, kept: 0, divergence: 0 });
+export const emptyRows = (): RowSums => ({ count: 0, agreed: 0, divergence: 0 });
 
 /** How far the sum of a row of probabilities may be from 1: half floats, and what quantized ones sum to. */
 const SUM_SLACK = 0.02;
-/** Probabilities this close are almost the same: which is the larger hangs on little. */
-const ALMOST = 0.05;
 /** Probabilities below this count as this, so that a zero of a softmax that underflowed does not make KL infinite. */
 const SMALLEST = 1e-12;
 
@@ -85,11 +81,7 @@ export const updateRows = (
     const [best, found] = [argmax(expected, start, width), argmax(actual, start, width)];
     const agree = Object.is(expected[start + best], expected[start + found]);
     if (agree) sums.agreed++;
-    const probabilities = looksLikeProbabilities(expected, start, width);
-    const probability = (at: number) =>
-      probabilities ? expected[start + at] : Math.exp(expected[start + at] - logSumExp(expected, start, width));
-    if (agree || probability(best) - probability(found) <= ALMOST) sums.kept++;
-    const kl = probabilities ? klOfProbabilities : klOfLogits;
+    const kl = looksLikeProbabilities(expected, start, width) ? klOfProbabilities : klOfLogits;
     const divergence = kl(expected, actual, start, width);
     if (!Number.isNaN(divergence)) sums.divergence += Math.max(0, divergence);
     else if (!agree || !Number.isNaN(expected[start + best])) sums.divergence = Number.POSITIVE_INFINITY;
