@@ -14,7 +14,7 @@ import {
 const CAST_BYTES = 32;
 
 /** Bytes of a node that casts `name` to `${name}h`-like names, with the framing of onnx.proto. */
-export const castBytes = (name: string): number => CAST_BYTES + 2 * name.length;
+const castBytes = (name: string): number => CAST_BYTES + 2 * name.length;
 
 /** `Cast` to an element type. */
 export const castNode = (from: string, to: string, type: DataType): Node =>

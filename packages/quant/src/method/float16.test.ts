@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { attrs, type Feeds, type Model, readOnnx, tensor, writeOnnx } from "@espalier/core";
-import { gaussian, tinyModel } from "@espalier/core/testing";
+import { gaussian, testPass, tinyModel } from "@espalier/core/testing";
 import { describe, expect, it } from "vitest";
 import { applied, node, nodeOf, outputOf, relativeL2, runtimes } from "../../test/runtimes.ts";
 import { type Float16Options, float16 } from "./float16.ts";
@@ -48,6 +48,8 @@ const awkward = (): { model: Model; feeds: Feeds } => {
 };
 
 describe("float16, mode compute", () => {
+  testPass(it, () => float16({ mode: "compute" }), { ort: node });
+
   it("survives squares beyond 65504, an epsilon of 1e-12 and a mask of -3.4e38, within 1 % in both runtimes", async () => {
     const { model, feeds } = awkward();
     const { result } = await convert(model, { mode: "compute" });
@@ -124,6 +126,8 @@ describe("float16, mode compute", () => {
 });
 
 describe("float16, mode storage", () => {
+  testPass(it, () => float16(), { ort: node });
+
   it("halves a model, runs in both runtimes and stays within 2^-10 of float32's outputs", async () => {
     const model = tinyModel({
       inputs: { x: ["float32", [4, 96]] },
