@@ -1,4 +1,5 @@
 import * as ort from "onnxruntime-node";
+import * as web from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
 import { countingOrt } from "../../test/counting-ort.ts";
 import { realModels } from "../../test/real-models.ts";
@@ -9,6 +10,8 @@ import { openSession } from "../run/session.ts";
 import { tensor } from "../tensor.ts";
 import { gaussian, tinyModel, tinyModels } from "../testing/index.ts";
 import { generateFeeds, generateInputs } from "./generate-feeds.ts";
+
+web.env.wasm.numThreads = 1;
 
 describe("generateFeeds", () => {
   it.each(Object.entries(realModels))("makes inputs that the %s runs with, to finite outputs", async (_, path) => {
@@ -105,7 +108,10 @@ describe("generateFeeds", () => {
     expect(inputs).toEqual([{ name: "x", dims: [1, 77], what: "Gaussian noise" }]);
   });
 
-  it("carries a cache on: every other sample is one position after the sample before", async () => {
+  it.each([
+    ["onnxruntime-node", ort],
+    ["onnxruntime-web", web],
+  ])("carries a cache on in %s: every other sample is one position after the sample before", async (_, ort) => {
     const model = tinyModel({
       inputs: {
         x: ["float32", ["batch", "sequence", 4]],

@@ -47,8 +47,9 @@ const writePage = (rng: Rng, canvas: Canvas) => {
 
 /**
  * A made-up picture, [channels, height, width] in [-1, 1]: discs of all sizes that occlude one another ("dead leaves",
- * radii of density r^-3, which have the edges and the spectrum of natural images), lines of writing, and smooth light
- * and shade. Wide pictures are one line of writing, small ones one glyph. Source: doi:10.1023/A:1011109015675.
+ * radii of density r^-3, which have the edges of natural scenes), lines of writing, and smooth light and shade. Wide
+ * pictures are one line of writing, small ones one glyph. Networks find something in them, which they do not in noise:
+ * there, all that a detector gives is near zero, and its relative error says nothing. Source: doi:10.1023/A:1011109015675.
  */
 export const madeUpImage = (rng: Rng, channels: number, height: number, width: number): Float32Array => {
   const canvas: Canvas = { data: new Float32Array(channels * height * width), channels, height, width };

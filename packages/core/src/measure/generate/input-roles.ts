@@ -32,16 +32,21 @@ const IMAGE_CHANNELS: ReadonlySet<Dim> = new Set([1, 3, 4]);
 const IMAGE_RANK = 4;
 /** Most axes of a sound: batch, channels, samples. */
 const AUDIO_RANK = 3;
+/** A fixed last axis that is shorter holds no sound. */
+const LEAST_SAMPLES = 128;
 const BYTE_BITS = 8;
 
 const isRate = (name: string) => /^sr$|sampl\w*_?rate|^fs$/i.test(name);
 const isScalar = (shape: readonly Dim[]) => shape.length === 0 || (shape.length === 1 && shape[0] === 1);
 
 /** Channels first or last of a [N, C, H, W] or [N, H, W, C] input; undefined where it is no image. */
-const imageLayout = (shape: readonly Dim[]): "first" | "last" | undefined => {
+const imageLayout = (name: string, shape: readonly Dim[]): "first" | "last" | undefined => {
   if (shape.length !== IMAGE_RANK) return undefined;
-  if (IMAGE_CHANNELS.has(shape[1])) return "first";
-  return IMAGE_CHANNELS.has(shape[3]) ? "last" : undefined;
+  const [, second, , fourth] = shape;
+  const named = (dim: Dim) => typeof dim === "string" && /channel/i.test(dim);
+  if (IMAGE_CHANNELS.has(second) || named(second)) return "first";
+  if (IMAGE_CHANNELS.has(fourth) || named(fourth)) return "last";
+  return /pixel|image|img/i.test(name) && typeof second !== "number" ? "first" : undefined;
 };
 
 const unknown = (name: string, what: string) =>
@@ -73,11 +78,13 @@ export const inputsOf = async (model: Model): Promise<Input[]> => {
     const { name } = info;
     const state = stateOutput(info, model.graph.outputs);
     if (state) return { kind: "state", output: state.output };
-    const layout = imageLayout(shape);
+    const layout = imageLayout(name, shape);
     if (layout) return { kind: "image", channelsLast: layout === "last", peak: await pixelPeak(scopes[0], name, type) };
     if (/timestep/i.test(name)) return { kind: "timestep" };
+    const last = shape.at(-1);
+    const long = typeof last !== "number" || last >= LEAST_SAMPLES;
     const sounds = /audio|wav|pcm|speech|signal|input_values/i.test(name) || hasRate;
-    return { kind: sounds && shape.length <= AUDIO_RANK ? "audio" : "gaussian" };
+    return { kind: sounds && long && shape.length <= AUDIO_RANK ? "audio" : "gaussian" };
   };
 
   const integerRole = async (name: string, type: DataType, shape: readonly Dim[]): Promise<Role> => {
@@ -88,7 +95,7 @@ export const inputsOf = async (model: Model): Promise<Input[]> => {
     if (type === "bool") return { kind: isScalar(shape) ? "flag" : "mask" };
     if (/token_?type|segment/i.test(name)) return { kind: "types" };
     if (/position/i.test(name)) return { kind: "positions" };
-    const layout = imageLayout(shape);
+    const layout = imageLayout(name, shape);
     if (layout && type === "uint8") return { kind: "image", channelsLast: layout === "last", peak: 255 };
     const bound = rows.get(name);
     if (bound !== undefined) return { kind: "ids", rows: bound };

@@ -2,14 +2,15 @@ import type { Dim } from "../../model.ts";
 import type { Input } from "./input-roles.ts";
 
 /** What the length of an axis means. */
-type Axis = "batch" | "past" | "total" | "sequence" | "height" | "width" | "samples" | "state";
+type Axis = "batch" | "past" | "total" | "sequence" | "channels" | "height" | "width" | "samples" | "state";
 
 /** Lengths to try, the likely ones first. */
 const CANDIDATES: Readonly<Record<Axis, readonly number[]>> = {
   batch: [1, 2],
   past: [0, 16],
   total: [],
-  sequence: [32, 64, 16, 128, 77, 8, 256, 512, 80, 100, 4, 1],
+  sequence: [32, 64, 16, 128, 77, 8, 256, 512, 80, 100, 4, 1, 3000],
+  channels: [3, 1, 4],
   height: [224, 320, 48, 64, 32, 256, 384, 512, 640, 28, 299, 96],
   width: [224, 320, 320, 64, 32, 256, 384, 512, 640, 28, 299, 96],
   samples: [512, 16000, 576, 1024, 1536, 480, 400, 4096, 48000],
@@ -41,8 +42,10 @@ const axisOf = ({ shape, role }: Input, axis: number): Axis => {
   const dim = shape[axis];
   const hinted = typeof dim === "string" ? symbolAxis(dim) : undefined;
   if (role.kind === "image" && hinted !== "batch") {
-    if (axis === 0) return "batch";
-    return axis === (role.channelsLast ? 1 : 2) ? "height" : "width";
+    const axes: readonly Axis[] = role.channelsLast
+      ? ["batch", "height", "width", "channels"]
+      : ["batch", "channels", "height", "width"];
+    return axes[axis];
   }
   if (role.kind === "audio" && axis === shape.length - 1) return "samples";
   if (role.kind === "state" && hinted !== "past" && hinted !== "total" && hinted !== "sequence") return "state";
@@ -123,7 +126,7 @@ const lengthOf = (inputs: readonly Input[], lengths: Lengths, wanted: Axis): num
 export const pastLength = (inputs: readonly Input[], lengths: Lengths): number =>
   lengthOf(inputs, lengths, "past") ?? 0;
 
-/** Positions of a sample: the length of its sequences, or of the first axis of any that is not fixed. */
+/** Positions of a sample: the length of its sequences or sounds, else of the longest second axis. */
 export const sequenceLength = (inputs: readonly Input[], lengths: Lengths): number =>
   lengthOf(inputs, lengths, "sequence") ??
   lengthOf(inputs, lengths, "samples") ??
