@@ -1,21 +1,21 @@
 import { checkAborted } from "../abort.ts";
+import { makeNode } from "../attrs.ts";
 import { EspalierError } from "../errors.ts";
+import { allNames, uniqueName } from "../graph.ts";
 import type { Model } from "../model.ts";
 import type { Calibration, Feeds } from "../pass.ts";
-import { byteLengthOf, type DataType } from "../tensor.ts";
+import { sizeOf, type Tensor } from "../tensor.ts";
 import type { Ort } from "./ort.ts";
 import { openSession } from "./session.ts";
 
 /** Bytes of inner values that are held at a time, where nothing else is said. */
 export const USUAL_MEMORY = 64e6;
-/** Values that are fetched together while their sizes are not known. */
-const PROBED_TOGETHER = 32;
+/** What an element is taken to be: nearly all values are float32, or fewer and smaller. */
+const ELEMENT_BYTES = 4;
 
 export interface GroupOptions {
-  /** Bytes that the values of a group may take together; a larger value is a group of its own. */
+  /** Bytes that the values of a group may take together, at 4 an element; a larger value is a group of its own. */
   readonly memory?: number;
-  /** Leaves out values of other element types. */
-  readonly wanted?: (type: DataType) => boolean;
   readonly threads?: number;
   readonly signal?: AbortSignal;
 }
@@ -30,22 +30,33 @@ export const firstOf = async (calibration: Calibration): Promise<Feeds> => {
   );
 };
 
-const chunks = (names: readonly string[], size: number): string[][] =>
-  Array.from({ length: Math.ceil(names.length / size) }, (_, i) => names.slice(i * size, (i + 1) * size));
+/** A model that gives the dims of values instead of its outputs, and the output for each. */
+const shapesOnly = (model: Model, names: readonly string[]) => {
+  const taken = allNames(model);
+  const shapes = new Map(names.map((name) => [name, uniqueName("dims", taken)]));
+  const nodes = [...shapes].map(([name, shape]) => makeNode("Shape", [name], [shape]));
+  const outputs = [...shapes.values()].map((name) => ({ name, type: { kind: "tensor", type: "int64" } as const }));
+  return { shapes, model: { ...model, graph: { ...model.graph, nodes: [...model.graph.nodes, ...nodes], outputs } } };
+};
 
-/** Greedy: names in order, a new group where the next would pass `memory`. */
-const groupsOf = (sizes: ReadonlyMap<string, number>, memory: number): string[][] => {
-  const groups: string[][] = [];
-  let left = 0;
-  for (const [name, size] of sizes) {
-    if (groups.length === 0 || size > left) {
-      groups.push([]);
-      left = memory;
-    }
-    groups[groups.length - 1].push(name);
-    left -= size;
+/** Elements of values of the main graph on one sample, learnt in one run that holds none of them longer than it must. */
+const elementsOf = async (
+  ort: Ort,
+  model: Model,
+  names: readonly string[],
+  feeds: Feeds,
+  { threads, signal }: GroupOptions,
+): Promise<Map<string, number>> => {
+  checkAborted("core/run", signal);
+  const { shapes, model: shaped } = shapesOnly(model, names);
+  const session = await openSession(ort, shaped, { ...(threads !== undefined && { threads }) });
+  try {
+    const found = await session.run(feeds);
+    const dims = ({ data }: Tensor) => Array.from(data as BigInt64Array, Number);
+    return new Map([...shapes].map(([name, shape]) => [name, sizeOf(dims(found[shape]))]));
+  } finally {
+    await session.release();
   }
-  return groups;
 };
 
 /**
@@ -59,18 +70,20 @@ export const groupValues = async (
   model: Model,
   names: readonly string[],
   first: Feeds,
-  { memory = USUAL_MEMORY, wanted = () => true, threads, signal }: GroupOptions = {},
+  options: GroupOptions = {},
 ): Promise<string[][]> => {
-  const sizes = new Map<string, number>();
-  for (const fetch of chunks(names, PROBED_TOGETHER)) {
-    checkAborted("core/run", signal);
-    const session = await openSession(ort, model, { fetch, ...(threads !== undefined && { threads }) });
-    try {
-      for (const [name, { type, dims }] of Object.entries(await session.run(first, fetch)))
-        if (wanted(type)) sizes.set(name, byteLengthOf(type, dims));
-    } finally {
-      await session.release();
+  if (names.length === 0) return [];
+  const { memory = USUAL_MEMORY } = options;
+  const groups: string[][] = [];
+  let left = 0;
+  for (const [name, elements] of await elementsOf(ort, model, names, first, options)) {
+    const bytes = elements * ELEMENT_BYTES;
+    if (groups.length === 0 || bytes > left) {
+      groups.push([]);
+      left = memory;
     }
+    groups[groups.length - 1].push(name);
+    left -= bytes;
   }
-  return groupsOf(sizes, memory);
+  return groups;
 };
