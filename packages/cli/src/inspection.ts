@@ -1,4 +1,4 @@
-import { type Layer, layers, type Model, measureSize, storedBytes, type ValueInfo } from "@espalier/core";
+import { fold, type Layer, layers, type Model, measureSize, storedBytes, type ValueInfo } from "@espalier/core";
 import { type Scheme, schemesFor } from "@espalier/quant";
 import { bytesByOperator } from "./bytes-by-operator.ts";
 
@@ -53,8 +53,8 @@ const layerOf = (layer: Layer): InspectedLayer => ({
   schemes: schemesFor(layer).map(({ name, bytes, node, web, webgpu }) => ({ name, bytes, node, web, webgpu })),
 });
 
-/** What is known of a model without running it or reading its weights. */
-export const inspectionOf = (model: Model): Inspection => {
+/** What is known of a model without running it; the layers are those that compressing finds, after `fold`. */
+export const inspectionOf = async (model: Model): Promise<Inspection> => {
   const { bytes, parameters, byType } = measureSize(model);
   const { graph, irVersion, opsets } = model;
   return {
@@ -66,6 +66,6 @@ export const inspectionOf = (model: Model): Inspection => {
     outputs: graph.outputs.map(describe),
     byType,
     byOperator: bytesByOperator(model),
-    layers: layers(model).map(layerOf),
+    layers: layers(await fold(model)).map(layerOf),
   };
 };

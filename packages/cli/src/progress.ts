@@ -20,8 +20,10 @@ interface Task {
 const BAR = 16;
 /** Redrawing more often flickers. */
 const DRAW_MS = 80;
-/** Plain logs say no more often how far a task is. */
+/** Plain logs say no more often how far a task is … */
 const LINE_MS = 5000;
+/** … and no more often what it has come to. */
+const NEXT_MS = 2000;
 
 const bar = (share: number) => {
   const full = Math.floor(Math.min(1, share) * BAR);
@@ -90,17 +92,22 @@ const drawnProgress = (stderr: Output): Progress => {
 
 const plainProgress = (stderr: Output): Progress => {
   const { tasks, take } = taskStack();
-  let told = 0;
+  let told = performance.now();
+  let noted = Number.NEGATIVE_INFINITY;
   const tell = (line: string) => {
     told = performance.now();
     stderr.write(`${line}\n`);
   };
   return {
     event(event) {
+      const before = tasks[0]?.note;
       take(event);
-      if (event.kind === "end") return;
-      const due = performance.now() - told >= LINE_MS;
-      if (event.kind === "start" || due) tell(tasks.map((task) => text(task, false)).join(" › "));
+      if (tasks.length === 0 || event.kind === "end") return;
+      const now = performance.now();
+      const next = tasks.length === 1 && tasks[0].note !== before && now - noted >= NEXT_MS;
+      if (next) noted = now;
+      const begins = tasks.length === 1 && event.kind === "start";
+      if (begins || next || now - told >= LINE_MS) tell(tasks.map((task) => text(task, false)).join(" › "));
     },
     line: tell,
     stop: () => undefined,

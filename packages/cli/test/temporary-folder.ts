@@ -1,14 +1,23 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeEach } from "vitest";
+
+const make = () => mkdtempSync(join(tmpdir(), "espalier-cli-"));
+const remove = (folder: string) => rmSync(folder, { recursive: true, force: true });
 
 /** A new folder for each test of the file, removed after it; `at("name")` is a path inside. */
 export const temporaryFolder = () => {
-  let folder = "";
+  const kept = make();
+  let folder = kept;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "espalier-cli-"));
+    folder = make();
   });
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
-  return { at: (...parts: string[]) => join(folder, ...parts) };
+  afterEach(() => remove(folder));
+  afterAll(() => remove(kept));
+  return {
+    at: (...parts: string[]) => join(folder, ...parts),
+    /** A path that lasts as long as the file's tests. */
+    outside: (name: string) => join(kept, name),
+  };
 };

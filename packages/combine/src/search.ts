@@ -129,6 +129,7 @@ export const search = async (model: Model, recipe: SearchRecipe, options: Search
   let stopped = false;
   progress({ kind: "start", task: recipe.name, total: candidates.length });
   for (const candidate of candidates) {
+    progress({ kind: "step", task: recipe.name, done: rows.length, total: candidates.length, note: candidate.name });
     try {
       checkAborted(recipe.name, signal);
       const { row, trial, key } = await tryOne(model, candidate, { best, made }, options);
@@ -140,7 +141,6 @@ export const search = async (model: Model, recipe: SearchRecipe, options: Search
       stopped = true;
       break;
     }
-    progress({ kind: "step", task: recipe.name, done: rows.length, total: candidates.length, note: candidate.name });
   }
   progress({ kind: "end", task: recipe.name });
   const marked = rows.map(

@@ -9,7 +9,7 @@ import { importer } from "../import-module.ts";
 import { interrupt } from "../interrupt.ts";
 import type { Io } from "../io.ts";
 import { outputPath } from "../output-path.ts";
-import { progressOn } from "../progress.ts";
+import { type Progress, progressOn } from "../progress.ts";
 import { readRecipe } from "../read-recipe.ts";
 import { nodeRuntime, webRuntime } from "../runtime.ts";
 import { compressReport } from "../text/compress-report.ts";
@@ -60,6 +60,27 @@ const documentOf = (report: Report, path: string, bytes: number, seconds: number
   };
 };
 
+/** Data whose `evaluate` says how far it is. */
+const withProgress = (data: Data, { event }: Progress): Data => {
+  const { evaluate } = data;
+  if (!evaluate) return data;
+  const task = "evaluate";
+  return {
+    ...data,
+    async evaluate(run) {
+      let done = 0;
+      event({ kind: "start", task });
+      const metrics = await evaluate(async (feeds) => {
+        const outputs = await run(feeds);
+        event({ kind: "step", task, done: ++done });
+        return outputs;
+      });
+      event({ kind: "end", task });
+      return metrics;
+    },
+  };
+};
+
 /** `espalier compress`: writes a smaller model and reports what that changed. */
 export const compressCommand = async (model: string, flags: CompressFlags, io: Io): Promise<number> => {
   const started = performance.now();
@@ -81,7 +102,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
       recipe,
       measure,
       ...runtimes,
-      ...(data && { data }),
+      ...(data && { data: withProgress(data, progress) }),
       ...(target && { target }),
       ...(maxDrop !== undefined && { maxDrop }),
       ...(seed !== undefined && { seed }),

@@ -12,7 +12,7 @@ export const inspectCommand = async (
   { json = false }: { readonly json?: boolean },
   io: Io,
 ): Promise<number> => {
-  const inspection = inspectionOf(await openModel(resolve(io.cwd, file)));
+  const inspection = await inspectionOf(await openModel(resolve(io.cwd, file)));
   const text = json
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectReport(inspection, basename(file), paperOf(io));

@@ -48,7 +48,7 @@ export const beforeAfterTable = ({ heads, sizes, latency, runtime, metrics }: Be
     { head: heads[0], align: "right" as const },
     { head: heads[1], align: "right" as const },
     { head: "", align: "right" as const },
-    { head: "", flexible: true },
+    { head: "", cut: "end" as const },
   ];
   return table(columns, shown, paper);
 };

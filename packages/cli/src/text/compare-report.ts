@@ -17,7 +17,7 @@ const innerValues = (layers: readonly LayerFidelity[], paper: Paper): string => 
   const rows = whereErrorGrows(layers, SHOWN_VALUES).map(({ value, relativeL2 }) => [value, number(relativeL2, 3)]);
   return table(
     [
-      { head: "inner value", flexible: true },
+      { head: "inner value", cut: "middle" },
       { head: "relative L2", align: "right" },
     ],
     rows,

@@ -19,7 +19,7 @@ const MARKS = { chosen: "✓", good: " ", over: "✗", failed: "✗", skipped: "
 const worst = (row: CandidateRow) => {
   const all = Object.values(row.fidelity ?? {});
   if (all.length === 0) return ["", ""];
-  const agreements = all.map(({ argmaxAgreement }) => argmaxAgreement).filter((share) => share !== undefined);
+  const agreements = all.map(({ choicesKept }) => choicesKept).filter((share) => share !== undefined);
   return [
     number(Math.max(...all.map(({ relativeL2 }) => relativeL2)), 3),
     agreements.length > 0 ? percent(Math.min(...agreements)) : "",
@@ -41,8 +41,8 @@ const candidateTable = (rows: readonly CandidateRow[], paper: Paper): string => 
     return row.verdict === "chosen" ? cells.map((cell) => paper.paint("bold", cell)) : cells;
   });
   const right = (head: string) => ({ head, align: "right" as const });
-  const middle = ["size", "latency", "relative L2", "same argmax", ...(first === undefined ? [] : [first])];
-  return table([{ head: "  recipe" }, ...middle.map(right), { head: "", flexible: true }], lines, paper);
+  const middle = ["size", "latency", "relative L2", "choices kept", ...(first === undefined ? [] : [first])];
+  return table([{ head: "  recipe" }, ...middle.map(right), { head: "", wrap: true }], lines, paper);
 };
 
 const heading = (report: CompressReport, paper: Paper): string => {
@@ -55,8 +55,10 @@ const ON = { given: "on your data", generated: "on made-up inputs; --data measur
 
 /** What `compress` prints. */
 export const compressReport = (report: CompressReport, paper: Paper): string => {
-  const { input, output, latency, metrics, fidelity, candidates, layers, warnings, seconds, peakRssBytes } = report;
+  const { input, output, latency, metrics, fidelity, candidates, layers, warnings, stopped, seconds, peakRssBytes } =
+    report;
   const title = (text: string, note = "") => `${paper.paint("bold", text)}${note && paper.paint("dim", `, ${note}`)}`;
+  const told = [...(stopped ? ["stopped: this is the best of what was tried"] : []), ...warnings];
   const parts = [
     heading(report, paper),
     beforeAfterTable(
@@ -72,7 +74,7 @@ export const compressReport = (report: CompressReport, paper: Paper): string => 
     ...(fidelity ? [`${title("fidelity", report.data && ON[report.data])}\n${fidelityTable(fidelity, paper)}`] : []),
     ...(candidates?.length ? [`${title("tried")}\n${candidateTable(candidates, paper)}`] : []),
     ...(layers.length ? [`${title("layers")}\n${layersSummary(layers, paper)}`] : []),
-    ...(warnings.length ? [warnings.map((text) => paper.paint("yellow", `! ${text}`)).join("\n")] : []),
+    ...(told.length ? [told.map((text) => paper.paint("yellow", `! ${text}`)).join("\n")] : []),
     paper.paint("dim", `${number(seconds, 3)} s${peakRssBytes ? `, ${bytes(peakRssBytes)} of memory at most` : ""}`),
   ];
   return `${parts.join("\n\n")}\n`;

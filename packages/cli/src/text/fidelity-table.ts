@@ -26,5 +26,5 @@ export const fidelityTable = (fidelity: Readonly<Record<string, Fidelity>>, pape
     kl === undefined ? "" : number(kl, DECIBEL_DIGITS),
   ]);
   const heads = ["relative L2", "SQNR", "cosine", "max abs", "same argmax", "KL"];
-  return table([{ head: "output", flexible: true }, ...heads.map(right)], rows, paper);
+  return table([{ head: "output", cut: "middle" as const }, ...heads.map(right)], rows, paper);
 };

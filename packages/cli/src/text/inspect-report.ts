@@ -1,13 +1,19 @@
 import type { InspectedLayer, InspectedValue, Inspection } from "../inspection.ts";
 import { bytes, count, dims, percent } from "./format.ts";
-import { type Paper, table } from "./paper.ts";
+import { type Paper, table, widthOf } from "./paper.ts";
 import { schemeTable } from "./scheme-table.ts";
 
+const SHOWN_VALUES = 6;
 const SHOWN_LAYERS = 10;
 const SHOWN_SHARES = 5;
 
-const valueRows = (name: string, list: readonly InspectedValue[]) =>
-  list.map(({ name: value, type, shape }, i) => [i === 0 ? name : "", value, type ?? "", shape ? dims(shape) : ""]);
+const valueRows = (name: string, list: readonly InspectedValue[]): string[][] => {
+  const rows = list
+    .slice(0, SHOWN_VALUES)
+    .map(({ name: value, type, shape }, i) => [i === 0 ? name : "", value, type ?? "", shape ? dims(shape) : ""]);
+  const more = list.length - rows.length;
+  return more > 0 ? [...rows, ["", `and ${count(more)} more`, "", ""]] : rows;
+};
 
 const shares = (of: Readonly<Record<string, number>>, whole: number): string[][] => {
   const all = Object.entries(of).sort(([, a], [, b]) => b - a);
@@ -22,18 +28,23 @@ const byKind = (layers: readonly InspectedLayer[]) => {
   return kinds;
 };
 
-/** Three lists side by side. */
+/** As many of three lists side by side as the paper is wide. */
 const whereBytesAre = ({ bytes: whole, byType, byOperator, layers }: Inspection, paper: Paper): string => {
-  const lists = [byType, byOperator, byKind(layers)].map((of) => shares(of, whole));
-  const rows = Array.from({ length: Math.max(...lists.map((list) => list.length)) }, (_, i) =>
-    lists.flatMap((list) => list[i] ?? ["", "", ""]),
-  );
-  const columns = ["type", "operator", "kind of layer"].flatMap((head) => [
-    { head },
-    { head: "", align: "right" as const },
-    { head: "", align: "right" as const },
-  ]);
-  return table(columns, rows, paper);
+  const lists = Object.entries({ type: byType, operator: byOperator, "kind of layer": byKind(layers) });
+  const beside = (shown: typeof lists): string => {
+    const cells = shown.map(([, of]) => shares(of, whole));
+    const rows = Array.from({ length: Math.max(...cells.map((list) => list.length)) }, (_, i) =>
+      cells.flatMap((list) => list[i] ?? ["", "", ""]),
+    );
+    const number = { head: "", align: "right" as const };
+    const text = table(
+      shown.flatMap(([head]) => [{ head }, number, number]),
+      rows,
+      paper,
+    );
+    return shown.length > 1 && widthOf(text) > paper.width ? beside(shown.slice(0, -1)) : text;
+  };
+  return beside(lists);
 };
 
 /** Bytes of the smallest scheme with so many bits that runs at float's speed or faster in onnxruntime-node. */
@@ -54,7 +65,7 @@ const largestLayers = (layers: readonly InspectedLayer[], paper: Paper): string 
       return [name, op, dims(layer.dims), dtype, bytes(layer.bytes), smallest(layer, 8), smallest(layer, 4)];
     });
   const columns = [
-    { head: "layer", flexible: true },
+    { head: "layer", cut: "middle" as const },
     { head: "op" },
     { head: "[out, in, …]" },
     { head: "type" },
@@ -74,7 +85,7 @@ export const inspectReport = (inspection: Inspection, file: string, paper: Paper
   const more = layers.length > SHOWN_LAYERS ? `${SHOWN_LAYERS} of ${count(layers.length)}; --json has all` : "";
   const parts = [
     `${paper.paint("bold", file)}\n${facts}`,
-    table([{ head: "" }, { head: "", flexible: true }, { head: "" }, { head: "" }], values, paper),
+    table([{ head: "" }, { head: "", cut: "middle" }, { head: "" }, { head: "" }], values, paper),
     `${title("where the bytes are")}\n${whereBytesAre(inspection, paper)}`,
     layers.length === 0
       ? "No layer has float weights: there is nothing left to quantize."

@@ -50,6 +50,6 @@ export const layersSummary = (entries: readonly ReportEntry[], paper: Paper): st
     ...skipped.map(([reason, of]) => [plural(of.length, "layer"), "left alone", `${reason}: ${names(of)}`]),
   ];
   const notes = [...new Set(acted("note").map(({ reason }) => reason))].filter((note) => note !== undefined);
-  const columns = [{ head: "", align: "right" as const }, { head: "" }, { head: "", flexible: true }];
+  const columns = [{ head: "", align: "right" as const }, { head: "" }, { head: "", cut: "end" as const }];
   return [...(rows.length > 0 ? [table(columns, rows, paper)] : []), ...notes.map((note) => `  ${note}`)].join("\n");
 };

@@ -37,8 +37,8 @@ export const schemeTable = (layers: readonly InspectedLayer[], paper: Paper): st
   });
   const columns = [
     { head: "scheme" },
-    ...["layers", "bytes now", "bytes then"].map((head) => ({ head, align: "right" as const })),
-    ...RUNTIMES.map((head) => ({ head })),
+    ...["layers", "now", "then"].map((head) => ({ head, align: "right" as const })),
+    ...RUNTIMES.map((head) => ({ head, cut: "end" as const })),
   ];
   return table(
     columns,
