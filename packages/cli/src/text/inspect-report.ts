@@ -57,13 +57,12 @@ const smallest = ({ schemes }: InspectedLayer, bits: 8 | 4): string => {
 };
 
 const largestLayers = (layers: readonly InspectedLayer[], paper: Paper): string => {
-  const rows = [...layers]
-    .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, SHOWN_LAYERS)
-    .map((layer) => {
-      const { name, op, dtype } = layer;
-      return [name, op, dims(layer.dims), dtype, bytes(layer.bytes), smallest(layer, 8), smallest(layer, 4)];
-    });
+  const shown = [...layers].sort((a, b) => b.bytes - a.bytes).slice(0, SHOWN_LAYERS);
+  const mixed = new Set(shown.map(({ dtype }) => dtype)).size > 1;
+  const rows = shown.map((layer) => {
+    const { name, op, dtype } = layer;
+    return [name, op, dims(layer.dims), mixed ? dtype : "", bytes(layer.bytes), smallest(layer, 8), smallest(layer, 4)];
+  });
   const columns = [
     { head: "layer", cut: "middle" as const },
     { head: "op" },
@@ -82,14 +81,14 @@ export const inspectReport = (inspection: Inspection, file: string, paper: Paper
   const title = (text: string, note = "") => `${paper.paint("bold", text)}${note && paper.paint("dim", `, ${note}`)}`;
   const facts = `${bytes(whole)}, ${count(parameters)} parameters, opset ${opset}, IR version ${irVersion}`;
   const values = [...valueRows("inputs", inputs), ...valueRows("outputs", outputs)];
-  const more = layers.length > SHOWN_LAYERS ? `${SHOWN_LAYERS} of ${count(layers.length)}; --json has all` : "";
+  const some = layers.length > SHOWN_LAYERS ? `${SHOWN_LAYERS} of ${count(layers.length)}; ` : "";
   const parts = [
     `${paper.paint("bold", file)}\n${facts}`,
     table([{ head: "" }, { head: "", cut: "middle" }, { head: "" }, { head: "" }], values, paper),
     `${title("where the bytes are")}\n${whereBytesAre(inspection, paper)}`,
     layers.length === 0
       ? "No layer has float weights: there is nothing left to quantize."
-      : `${title("largest layers", ["in 8 and 4 bits where node keeps float's speed", more].filter((x) => x).join("; "))}\n${largestLayers(layers, paper)}`,
+      : `${title("largest layers", `${some}in 8 and 4 bits at float's speed in node`)}\n${largestLayers(layers, paper)}`,
     ...(layers.some(({ schemes }) => schemes.length > 0)
       ? [
           `${title("schemes that fit", "and what each runtime makes of them against float")}\n${schemeTable(layers, paper)}`,

@@ -59,7 +59,7 @@ const widthsOf = (columns: readonly Column[], rows: readonly (readonly string[])
   const widths = columns.map(
     ({ head }, i) => GAP + Math.max(placesOf(head), ...rows.map((row) => placesOf(row[i] ?? ""))),
   );
-  let over = INDENT + widths.reduce((sum, width) => sum + width, 0) - paper.width;
+  let over = INDENT + widths.reduce((sum, width) => sum + width, -GAP) - paper.width;
   for (const [i, { cut, wrap }] of columns.entries()) {
     if ((!cut && !wrap) || over <= 0) continue;
     const less = Math.min(over, Math.max(0, widths[i] - GAP - NARROWEST));

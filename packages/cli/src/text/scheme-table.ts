@@ -26,19 +26,23 @@ const byFamily = (layers: readonly InspectedLayer[]): Map<string, Fit[]> => {
   return groups;
 };
 
+/** "fast", or "slow/fast" where it hangs on the layer; "no" where the runtime does not take it. */
+const speedsOf = (fits: readonly Fit[], runtime: (typeof RUNTIMES)[number]): string =>
+  [...new Set(fits.map(({ scheme }) => scheme[runtime]))].join("/").replace("unsupported", "no");
+
 /** For each scheme: the layers that it fits, what they would take, and what each runtime makes of it. */
 export const schemeTable = (layers: readonly InspectedLayer[], paper: Paper): string => {
   const total = (fits: readonly Fit[], of: (fit: Fit) => number) => fits.reduce((sum, fit) => sum + of(fit), 0);
   const rows = [...byFamily(layers)].map(([name, fits]) => {
     const now = total(fits, ({ layer }) => layer.bytes);
     const then = total(fits, ({ scheme }) => scheme.bytes);
-    const speeds = RUNTIMES.map((runtime) => [...new Set(fits.map(({ scheme }) => scheme[runtime]))].join("/"));
+    const speeds = RUNTIMES.map((runtime) => speedsOf(fits, runtime));
     return { saved: now - then, cells: [name, count(fits.length), bytes(now), bytes(then), ...speeds] };
   });
   const columns = [
-    { head: "scheme" },
+    { head: "scheme", cut: "middle" as const },
     ...["layers", "now", "then"].map((head) => ({ head, align: "right" as const })),
-    ...RUNTIMES.map((head) => ({ head, cut: "end" as const })),
+    ...RUNTIMES.map((head) => ({ head })),
   ];
   return table(
     columns,

@@ -57,7 +57,7 @@ describe("a table", () => {
 
   it("is never wider than the terminal: names are cut in the middle", () => {
     const lines = table(columns, rows, { ...plainPaper, width: 24 }).split("\n");
-    expect(lines[1]).toMatch(/^ {2}a ve…f a layer {5}1$/);
+    expect(lines[1]).toMatch(/^ {2}a ver…of a layer {5}1$/);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(24);
   });
 
