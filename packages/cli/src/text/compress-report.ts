@@ -19,7 +19,7 @@ const MARKS = { chosen: "✓", good: " ", over: "✗", failed: "✗", skipped: "
 const worst = (row: CandidateRow) => {
   const all = Object.values(row.fidelity ?? {});
   if (all.length === 0) return ["", ""];
-  const agreements = all.map(({ choicesKept }) => choicesKept).filter((share) => share !== undefined);
+  const agreements = all.map(({ argmaxAgreement }) => argmaxAgreement).filter((share) => share !== undefined);
   return [
     number(Math.max(...all.map(({ relativeL2 }) => relativeL2)), 3),
     agreements.length > 0 ? percent(Math.min(...agreements)) : "",
@@ -41,7 +41,7 @@ const candidateTable = (rows: readonly CandidateRow[], paper: Paper): string => 
     return row.verdict === "chosen" ? cells.map((cell) => paper.paint("bold", cell)) : cells;
   });
   const right = (head: string) => ({ head, align: "right" as const });
-  const middle = ["size", "latency", "relative L2", "choices kept", ...(first === undefined ? [] : [first])];
+  const middle = ["size", "latency", "relative L2", "same argmax", ...(first === undefined ? [] : [first])];
   return table([{ head: "  recipe" }, ...middle.map(right), { head: "", wrap: true }], lines, paper);
 };
 
