@@ -1,12 +1,17 @@
 export type { LayerFilter, Selection } from "@espalier/core";
+export type { FactorStorage } from "./graph/put-corrections.ts";
 export { type AsvdOptions, asvd } from "./method/asvd.ts";
 export type { ConvOptions } from "./method/conv-pass.ts";
+export type { CorrectOptions } from "./method/correct-pass.ts";
 export { type CpPassOptions, cp } from "./method/cp.ts";
 export type { FactorOptions } from "./method/factor-pass.ts";
 export { type Fisher, type FwsvdOptions, fwsvd } from "./method/fwsvd.ts";
+export { type LoftqOptions, loftq } from "./method/loftq.ts";
+export { type LqerOptions, lqer } from "./method/lqer.ts";
 export { separable } from "./method/separable.ts";
 export { spatial } from "./method/spatial.ts";
 export { svd } from "./method/svd.ts";
 export { type SvdLlmOptions, svdLlm } from "./method/svd-llm.ts";
 export { type TuckerOptions, tucker } from "./method/tucker.ts";
+export { optionSchemas } from "./option-schemas.ts";
 export type { RankOptions } from "./rank/rank-options.ts";
