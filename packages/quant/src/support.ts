@@ -1,4 +1,4 @@
-import type { LayerKind } from "@espalier/core";
+import type { LayerKind, ReportEntry } from "@espalier/core";
 
 /** Where a compressed model is to run. `size`: only bytes count. */
 export type Target = "node" | "web" | "webgpu" | "size";
@@ -170,3 +170,9 @@ export const support: readonly Support[] = [
 /** The row of a form for a kind of layer. */
 export const supportOf = (form: SchemeForm, bits: number, kind: LayerKind): Support | undefined =>
   support.find((row) => row.form === form && row.bits.includes(bits) && row.kinds.includes(kind));
+
+/** `runtimes` of a report's entry: how each runtime runs a form; nothing where the table has no row for it. */
+export const runtimesOf = (form: SchemeForm, bits: number, kind: LayerKind): Pick<ReportEntry, "runtimes"> => {
+  const row = supportOf(form, bits, kind);
+  return row ? { runtimes: { node: row.node, web: row.web, webgpu: row.webgpu } } : {};
+};

@@ -11,6 +11,7 @@ import { DYNAMIC_OPSET } from "../export/dynamic-input.ts";
 import type { IntegerType } from "../export/integer-weights.ts";
 import { freshNames, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
+import { runtimesOf } from "../support.ts";
 import { type DynamicLayer, dynamicPieces } from "./dynamic-pieces.ts";
 import { type DynamicKind, dynamicPlaces, HALF, halfLstms } from "./dynamic-places.ts";
 import { dynamicWeights } from "./dynamic-weights.ts";
@@ -38,6 +39,7 @@ export interface DynamicInt8Options extends Selection {
   readonly embeddings?: boolean;
 }
 
+const BITS = 8;
 const NAME = "quant/dynamic-int8";
 
 const operators: Readonly<Record<DynamicKind, string>> = {
@@ -94,6 +96,7 @@ export const dynamicInt8 = ({
           pass: NAME,
           layer: layer.name,
           action: "changed",
+          ...runtimesOf("dynamicInt8", BITS, layer.kind),
           form: [
             `${operators[kind]} ${kind === "conv" ? "uint8" : weightType}`,
             ...(portable ? ["7 bits"] : []),

@@ -12,6 +12,7 @@ import {
 } from "@espalier/core";
 import { freshNames, pieceBytes } from "../export/piece.ts";
 import { rewrite } from "../export/rewrite.ts";
+import { runtimesOf } from "../support.ts";
 import { halfCompute } from "./half-compute.ts";
 import { floatConstants, halfConstants } from "./half-constants.ts";
 
@@ -28,6 +29,7 @@ export interface Float16Options {
   readonly blockList?: readonly string[];
 }
 
+const HALF_BITS = 16;
 const NAME = "quant/float16";
 
 const storage = async (model: Model, { report, signal }: Context): Promise<Model> => {
@@ -43,6 +45,7 @@ const storage = async (model: Model, { report, signal }: Context): Promise<Model
         layer: name,
         action: "changed",
         form: "float16",
+        ...runtimesOf("float16", HALF_BITS, "linear"),
         bytesBefore,
         bytesAfter: pieceBytes(piece),
       });

@@ -167,7 +167,15 @@ export const rtn = ({
         if (pieces.value) values.set(layer.weight, pieces.value);
         for (const [node, piece] of pieces.nodes ?? []) nodes.set(node, piece);
         sweep.add(layer.weight);
-        ctx.report({ pass: NAME, layer: layer.name, action: "changed", form: pieces.form, bytesBefore, bytesAfter });
+        ctx.report({
+          pass: NAME,
+          layer: layer.name,
+          action: "changed",
+          form: pieces.form,
+          ...(pieces.runtimes && { runtimes: pieces.runtimes }),
+          bytesBefore,
+          bytesAfter,
+        });
       }
       ctx.progress({ kind: "end", task: NAME });
       if (rest === "float16") {

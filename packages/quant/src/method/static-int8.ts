@@ -20,6 +20,7 @@ import { rewrite } from "../export/rewrite.ts";
 import type { StaticForm } from "../export/static-form.ts";
 import { type Calibrator, rangeOf } from "../range/calibrators.ts";
 import { emptyRange, type RangeStats, updateRange } from "../range/histogram.ts";
+import { runtimesOf } from "../support.ts";
 import { restInEightBits } from "./rest.ts";
 import { type Grids, gridsOf, staticPieces } from "./static-pieces.ts";
 import { type Place, placesOf } from "./static-places.ts";
@@ -46,6 +47,7 @@ export interface StaticInt8Options extends Selection {
   readonly embeddings?: boolean;
 }
 
+const BITS = 8;
 const NAME = "quant/static-int8";
 const forms: Readonly<Record<"QDQ" | "QOperator", StaticForm>> = { QDQ: qdq, QOperator: qOperator };
 
@@ -131,6 +133,7 @@ export const staticInt8 = ({
           pass: NAME,
           layer: layer.name,
           action: "changed",
+          ...runtimesOf("staticInt8", BITS, layer.kind),
           form: `${form.label(layer.node)} ${activationType} × int8 ${perChannel ? "per channel" : "per tensor"}`,
           bytesBefore: storedBytes(layer.weight.tensor),
           bytesAfter: pieceBytes({ nodes: [], weights: constants }),

@@ -1,4 +1,4 @@
-import { floatValues, type Layer, type Node } from "@espalier/core";
+import { floatValues, type Layer, type Node, type ReportEntry } from "@espalier/core";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import { decodeInt8 } from "../export/decode-int8.ts";
 import { type Codebook, codebook, decodePacked } from "../export/decode-packed.ts";
@@ -11,6 +11,7 @@ import { halfIsSmaller } from "../export/scales.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
 import type { Clip } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
+import { runtimesOf } from "../support.ts";
 import { allFinite } from "./all-finite.ts";
 import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 
@@ -18,6 +19,7 @@ import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 export interface LayerPieces {
   /** What the report calls the form. */
   readonly form: string;
+  readonly runtimes?: ReportEntry["runtimes"];
   readonly value?: Piece;
   readonly nodes?: ReadonlyMap<Node, Piece>;
   /** Weights that the pieces of `nodes` share. */
@@ -72,6 +74,7 @@ export const piecesOf = async (
     plan.judged && kurtosis(rows) > HEAVY_TAILS ? decoded(layer, BYTE, { ...options, blockSize: "auto" }) : plan;
   const done = (pieces: Omit<LayerPieces, "form">): LayerPieces => ({
     ...pieces,
+    ...runtimesOf(form, bits, layer.kind),
     form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
   });
   if (bits === HALF_BITS) return done({ value: storeHalf(name, tensor.dims, values, fresh) });
