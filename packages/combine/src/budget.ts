@@ -59,10 +59,7 @@ const above = (value: number, limit: number, what: string): Excess[] =>
       ];
 
 /** Loss in the first metric, in its own unit; below 0 for a gain. Undefined where there is none. */
-export const dropOf = ({
-  before,
-  after,
-}: NonNullable<Found["metrics"]>): { name: string; drop: number } | undefined => {
+const dropOf = ({ before, after }: NonNullable<Found["metrics"]>): { name: string; drop: number } | undefined => {
   const name = Object.keys(before)[0];
   if (name === undefined) return undefined;
   const [was, is] = [before[name]!, after[name]?.value ?? Number.NaN];

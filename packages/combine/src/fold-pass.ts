@@ -5,7 +5,7 @@ const NAME = "core/fold";
 const nodesOf = ({ graph }: Model) => graph.nodes.length;
 
 /** `fold` of core as a pass. */
-export const foldPass: Pass = definePass({
+const foldPass: Pass = definePass({
   name: NAME,
   stage: "prepare",
   async apply(model, { report }) {

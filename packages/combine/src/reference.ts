@@ -27,7 +27,7 @@ export interface ReferenceOptions {
   readonly progress: (event: ProgressEvent) => void;
 }
 
-export interface MeasureOptions {
+interface MeasureOptions {
   /** Run the user's `evaluate` too. */
   readonly evaluate: boolean;
   /** A ratio not far above this is measured again, and the lowest counts: other work on the machine only adds. */

@@ -1,4 +1,5 @@
 import { isEspalierError } from "@espalier/core";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseRecipe, recipeOf } from "./parse-recipe.ts";
 import { recipes } from "./recipes.ts";
@@ -67,6 +68,35 @@ describe("parseRecipe", () => {
     ],
   ])("refuses %j", (json, expected) => {
     expect(messageOf(() => parseRecipe(json))).toContain(expected);
+  });
+});
+
+describe("parseRecipe on anything", () => {
+  const field = fc.constantFrom("name", "passes", "pass", "options", "candidates", "budget", "bytes", "target", "x");
+  const json = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.constantFrom(null, true, 0, -1, 1.5, "", "int8", "web"),
+      fc.array(tie("value"), { maxLength: 3 }),
+      fc.dictionary(field, tie("value"), { maxKeys: 5 }),
+    ),
+  })).value;
+
+  it("gives it back or throws BAD_RECIPE with a message under 20,000 characters, over 2,000 values", () => {
+    let refused = 0;
+    fc.assert(
+      fc.property(json, (value) => {
+        try {
+          expect(parseRecipe(value)).toBe(value);
+        } catch (error) {
+          refused++;
+          expect(isEspalierError(error) && error.code).toBe("BAD_RECIPE");
+          expect((error as Error).message.length).toBeLessThan(20_000);
+        }
+      }),
+      { numRuns: 2000, seed: 7 },
+    );
+    expect(refused).toBeGreaterThan(1000);
   });
 });
 

@@ -26,7 +26,7 @@ const listOfAnything: Schema = { type: "array", minItems: 1 };
 const ownSchema: Schema = { ...recipeSchema, properties: { ...recipeSchema.properties, candidates: listOfAnything } };
 
 /** What is wrong with a recipe, as far as it can be seen without its modules; empty where nothing is. */
-export const recipeProblems = (json: unknown): string[] => {
+const recipeProblems = (json: unknown): string[] => {
   const problems = schemaProblems(json, ownSchema, "recipe");
   if (typeof json !== "object" || json === null || Array.isArray(json)) return problems;
   const { passes, candidates } = json as { passes?: unknown; candidates?: unknown };

@@ -30,7 +30,7 @@ const head = {
   budget: { type: "object", properties: budget, additionalProperties: false },
 } satisfies Record<string, Schema>;
 
-export const passEntrySchema: Schema = {
+const passEntrySchema: Schema = {
   type: "object",
   properties: {
     pass: {
