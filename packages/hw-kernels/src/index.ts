@@ -1,4 +1,7 @@
-export type { Activation } from "./api/activation.ts";
+export type { Activation, ActivationFunction } from "./api/activation.ts";
+export type { ConvolutionKernels } from "./api/convolution.ts";
+export type { ConvolutionOptions } from "./api/convolution-sizes.ts";
+export type { LayerKernels, NormOptions } from "./api/layers.ts";
 export type { LinearKernels, ProductOptions } from "./api/linear.ts";
 export { type ErrorCode, EspalierError } from "./errors.ts";
 export { createKernels, type KernelOptions, type Kernels, type SavedChoices } from "./kernels.ts";

@@ -1,3 +1,5 @@
+import { type ConvolutionKernels, convolutionKernels } from "./api/convolution.ts";
+import { type LayerKernels, layerKernels } from "./api/layers.ts";
 import { type LinearKernels, linearKernels } from "./api/linear.ts";
 import { EspalierError } from "./errors.ts";
 import { table } from "./ops/table.ts";
@@ -25,7 +27,7 @@ export interface KernelOptions {
   gpu?: Gpu;
 }
 
-export interface Kernels extends LinearKernels {
+export interface Kernels extends LinearKernels, ConvolutionKernels, LayerKernels {
   readonly probe: ProbeReport;
   /** A tensor in the kernels' memory, with a copy of `data` or zeros. Kernels use it without copying. */
   tensor<T extends TensorType>(type: T, dims: readonly number[], data?: ArrayLike<number>): Handle<T>;
@@ -64,6 +66,8 @@ export const createKernels = async ({
   const runtime = makeRuntime(table, arena, report, { prefer, deterministic, saved });
   return {
     ...linearKernels(runtime),
+    ...convolutionKernels(runtime),
+    ...layerKernels(runtime),
     probe: report,
     tensor: (type, dims, data) => makeHandle(arena, type, dims, data),
     describe: () => [probeLine(report), ...runtime.choices().map(describeChoice)].join("\n"),

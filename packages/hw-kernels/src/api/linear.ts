@@ -1,9 +1,10 @@
+import { activate } from "../ops/activate/op.ts";
 import { gemm } from "../ops/gemm/op.ts";
 import { gemv } from "../ops/gemv/op.ts";
 import { syrk } from "../ops/syrk/op.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Activation, clampRange } from "./activation.ts";
+import { type Activation, type ActivationFunction, activationKind, splitActivation } from "./activation.ts";
 import { doubleOutput, floatOutput, matricesOf, matrixOf, mismatch, vectorOf } from "./operands.ts";
 
 export interface ProductOptions {
@@ -43,6 +44,11 @@ export interface LinearKernels {
 
 /** Products of float32 matrices. */
 export const linearKernels = ({ run }: Runtime): LinearKernels => {
+  const finished = (result: Tensor<"float32">, after?: ActivationFunction) => {
+    const kind = after && activationKind(after);
+    if (kind !== undefined) run(activate, { x: result.data, y: result.data, count: result.data.length, kind });
+    return result;
+  };
   return {
     gemm: (a, b, options = {}) => {
       const { transA = false, transB = false, alpha = 1, beta = 0, bias, activation = "none", out } = options;
@@ -56,12 +62,13 @@ export const linearKernels = ({ run }: Runtime): LinearKernels => {
       // Rows of a batch that share B are rows of one product.
       const together = right.batch === 1 && !transA;
       const [batch, rows] = together ? [1, left.batch * m] : [left.batch, m];
-      const factors = { alpha, beta, ...clampRange(activation) };
+      const { range, after } = splitActivation(activation);
+      const factors = { alpha, beta, ...range };
       const biasData = bias ? vectorOf("gemm", "bias", bias, n) : new Float32Array();
       if (rows === 1 && batch === 1) {
         const sizes = { rows: right.rows, columns: right.columns, stride: right.columns, transposed: Number(!transB) };
         run(gemv, { w: right.data, x: left.data, bias: biasData, y: result.data, ...sizes, ...factors });
-        return result;
+        return finished(result, after);
       }
       run(gemm, {
         ...{ a: left.data, b: right.data, bias: biasData, c: result.data, m: rows, n, k },
@@ -74,11 +81,12 @@ export const linearKernels = ({ run }: Runtime): LinearKernels => {
         },
         ...{ batch, stepA: m * k, stepB: right.batch === 1 ? 0 : k * n, stepC: m * n, ...factors },
       });
-      return result;
+      return finished(result, after);
     },
     gemv: (w, x, { transposed = false, alpha = 1, beta = 0, bias, activation = "none", out } = {}) => {
       const { data, rows, columns } = matrixOf("gemv", "w", w);
       const [inputs, outputs] = transposed ? [rows, columns] : [columns, rows];
+      const { range, after } = splitActivation(activation);
       const result = floatOutput("gemv", [outputs], out);
       run(gemv, {
         w: data,
@@ -91,9 +99,9 @@ export const linearKernels = ({ run }: Runtime): LinearKernels => {
         transposed: Number(transposed),
         alpha,
         beta,
-        ...clampRange(activation),
+        ...range,
       });
-      return result;
+      return finished(result, after);
     },
     syrk: (x, { alpha = 1, beta = 0, out } = {}) => {
       const { data, rows, columns, batch } = matricesOf("syrk", "x", x);

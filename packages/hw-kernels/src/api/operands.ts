@@ -52,3 +52,10 @@ export const doubleOutput = (where: string, dims: readonly number[], out?: Tenso
   if (out.type === "float64" && sizeOf(out.dims) === sizeOf(dims)) return out;
   throw new EspalierError("BAD_DATA", `hw-kernels/${where}`, `out is ${describe(out)}. Give a float64 [${dims}].`);
 };
+
+/** The data of a float32 tensor as rows of its last dimension. */
+export const rowsOf = (where: string, x: Tensor) => {
+  const columns = x.dims.at(-1) ?? 1;
+  const count = sizeOf(x.dims);
+  return { data: vectorOf(where, "x", x, count), rows: columns ? count / columns : 0, columns };
+};

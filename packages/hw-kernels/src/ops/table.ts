@@ -1,4 +1,7 @@
 import { type Row, row } from "../op.ts";
+import { activate } from "./activate/op.ts";
+import { activateReference } from "./activate/reference.ts";
+import { activateWasm } from "./activate/wasm.ts";
 import { conv2d } from "./conv2d/op.ts";
 import { conv2dReference } from "./conv2d/reference.ts";
 import { conv2dWasm } from "./conv2d/wasm.ts";
@@ -17,6 +20,15 @@ import { gemmWasm } from "./gemm/wasm.ts";
 import { gemv } from "./gemv/op.ts";
 import { gemvReference } from "./gemv/reference.ts";
 import { gemvWasm } from "./gemv/wasm.ts";
+import { norm } from "./norm/op.ts";
+import { normReference } from "./norm/reference.ts";
+import { normWasm } from "./norm/wasm.ts";
+import { rope } from "./rope/op.ts";
+import { ropeReference } from "./rope/reference.ts";
+import { ropeWasm } from "./rope/wasm.ts";
+import { softmax } from "./softmax/op.ts";
+import { softmaxReference } from "./softmax/reference.ts";
+import { softmaxWasm } from "./softmax/wasm.ts";
 import { syrk } from "./syrk/op.ts";
 import { syrkReference } from "./syrk/reference.ts";
 import { syrkWasm } from "./syrk/wasm.ts";
@@ -39,4 +51,8 @@ export const table: readonly Row[] = [
   row(depthwise, depthwiseReference, depthwiseWasm),
   row(conv2dFilter, conv2dFilterReference, conv2dFilterWasm),
   row(depthwiseFilter, depthwiseFilterReference, depthwiseFilterWasm),
+  row(activate, activateReference, activateWasm),
+  row(norm, normReference, normWasm),
+  row(rope, ropeReference, ropeWasm),
+  row(softmax, softmaxReference, softmaxWasm),
 ];

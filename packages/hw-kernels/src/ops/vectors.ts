@@ -12,14 +12,15 @@ export const multiplyAdd: Readonly<Record<Level, (a: Vector, b: Vector, c: Vecto
 /** min(max(x, low), high); NaN stays. */
 export const clampVector = (x: Vector, low: Vector, high: Vector): Vector => f32x4.pmin(f32x4.pmax(x, low), high);
 
-const lanes32 = (...from: number[]) => from.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
+/** The bytes of 32-bit lanes, for a shuffle: 0 to 3 of the first operand, 4 to 7 of the second. */
+export const lanes32 = (...from: number[]) => from.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
 
-/** The sum of the four lanes, in each lane: (x0 + x2) + (x1 + x3). */
-export const sumLanes = (
-  x: Local<"v128">,
-  spare: Local<"v128">,
-  set: (to: Local<"v128">, value: Vector) => void,
-): Vector => {
-  set(spare, f32x4.add(x, i8x16.shuffle(x, x, lanes32(2, 3, 0, 1))));
-  return f32x4.add(spare, i8x16.shuffle(spare, spare, lanes32(1, 0, 3, 2)));
-};
+type Set = (to: Local<"v128">, value: Vector) => void;
+/** All four lanes put together by an operation, in each lane: (x0 o x2) o (x1 o x3). */
+const acrossLanes =
+  (combine: (a: Vector, b: Vector) => Vector) => (x: Local<"v128">, spare: Local<"v128">, set: Set) => {
+    set(spare, combine(x, i8x16.shuffle(x, x, lanes32(2, 3, 0, 1))));
+    return combine(spare, i8x16.shuffle(spare, spare, lanes32(1, 0, 3, 2)));
+  };
+export const sumLanes = acrossLanes(f32x4.add);
+export const mostOfLanes = acrossLanes(f32x4.max);

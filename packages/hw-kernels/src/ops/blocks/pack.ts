@@ -10,12 +10,12 @@ import {
   select,
   v128,
 } from "../../asm/index.ts";
+import { lanes32 } from "../vectors.ts";
 import { DEPTH_STEP } from "./micro.ts";
 
 const FLOAT = 4;
 
 type Vector = Expr<"v128">;
-const lanes32 = (...from: number[]) => from.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte));
 const lows = (a: Vector, b: Vector) => i8x16.shuffle(a, b, lanes32(0, 4, 1, 5));
 const highs = (a: Vector, b: Vector) => i8x16.shuffle(a, b, lanes32(2, 6, 3, 7));
 const lowHalves = (a: Vector, b: Vector) => i8x16.shuffle(a, b, lanes32(0, 1, 4, 5));

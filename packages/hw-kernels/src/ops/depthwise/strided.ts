@@ -1,10 +1,9 @@
 import { type Expr, i8x16, i32, v128 } from "../../asm/index.ts";
+import { lanes32 } from "../vectors.ts";
 
 type Int = Expr<"i32">;
 type Vector = Expr<"v128">;
-const FLOAT = 4;
 const VECTOR = 16;
-const even = [0, 2, 4, 6].flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * FLOAT + byte));
 
 /** How four numbers that lie a stride apart come into a vector: the `index`-th four from address p on. */
 export interface StridedLoad {
@@ -17,7 +16,8 @@ export const stridedLoads: readonly StridedLoad[] = [
   { name: "1", load: (p, index) => v128.load(p, index * VECTOR) },
   {
     name: "2",
-    load: (p, index) => i8x16.shuffle(v128.load(p, index * 2 * VECTOR), v128.load(p, (index * 2 + 1) * VECTOR), even),
+    load: (p, index) =>
+      i8x16.shuffle(v128.load(p, index * 2 * VECTOR), v128.load(p, (index * 2 + 1) * VECTOR), lanes32(0, 2, 4, 6)),
   },
   {
     name: "Any",
