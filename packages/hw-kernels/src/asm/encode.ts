@@ -51,9 +51,13 @@ export const bytesOf = (array: ArrayBufferView): number[] => [
 ];
 
 /** A list: its length, then its items. */
-export const vector = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
+export const vector = (items: readonly Code[]): Code => [unsigned(items.length), items];
 
 /** Bytes with their length in front. */
-export const sized = (bytes: readonly number[]): number[] => [...unsigned(bytes.length), ...bytes];
+export const sized = (code: Code): Code => {
+  const bytes: number[] = [];
+  append(bytes, code);
+  return [unsigned(bytes.length), bytes];
+};
 
-export const text = (value: string): number[] => sized([...new TextEncoder().encode(value)]);
+export const text = (value: string): Code => sized([...new TextEncoder().encode(value)]);

@@ -1,7 +1,7 @@
 import { type Body, localAt, makeBody } from "./body.ts";
 import { append, sized, text, unsigned, vector } from "./encode.ts";
 import { toExpr } from "./instructions.ts";
-import { type Expr, type Local, type Operand, type Type, typeCode } from "./types.ts";
+import { type Code, type Expr, type Local, type Operand, type Type, typeCode } from "./types.ts";
 
 export type Parameters = Readonly<Record<string, Type>>;
 export type Locals<P extends Parameters> = { readonly [K in keyof P]: Local<P[K]> };
@@ -39,7 +39,7 @@ const MAX_PAGES = 65536;
 const CALL = 0x10;
 const END = 0x0b;
 
-const section = (id: number, bytes: readonly number[]) => [id, ...sized(bytes)];
+const section = (id: number, code: Code): Code => [id, sized(code)];
 
 /** Runs of equal types, as a function's header declares its variables. */
 const declarations = (types: readonly Type[]) => {
@@ -49,17 +49,17 @@ const declarations = (types: readonly Type[]) => {
     if (last?.type === type) last.count += 1;
     else runs.push({ type, count: 1 });
   }
-  return vector(runs.map(({ type, count }) => [...unsigned(count), typeCode[type]]));
+  return vector(runs.map(({ type, count }) => [unsigned(count), typeCode[type]]));
 };
 
 /** A module that imports one memory, `env.memory`, and exports its functions. */
 export const wasmModule = ({ shared = false }: ModuleOptions = {}): Module => {
   const signatures: string[] = [];
-  const functions: { name: string; signature: number; code: number[] }[] = [];
+  const functions: { name: string; signature: number; code: Code }[] = [];
 
   const signatureIndex = (inputs: readonly Type[], result: Type | "none") => {
     const codes = (types: readonly Type[]) => vector(types.map((type) => [typeCode[type]]));
-    const key = [FUNCTION_TYPE, ...codes(inputs), ...codes(result === "none" ? [] : [result])].join();
+    const key = [FUNCTION_TYPE, codes(inputs), codes(result === "none" ? [] : [result])].flat(3).join();
     const known = signatures.indexOf(key);
     return known >= 0 ? known : signatures.push(key) - 1;
   };
@@ -71,8 +71,7 @@ export const wasmModule = ({ shared = false }: ModuleOptions = {}): Module => {
       const { body, code, types } = makeBody(entries.length);
       const result = write(body, args) as Expr<R> | undefined;
       const type = result?.type ?? "none";
-      const full: number[] = [];
-      append(full, [declarations(types), code, result?.code ?? [], END]);
+      const full = sized([declarations(types), code, result?.code ?? [], END]);
       const signature = signatureIndex(Object.values(parameters), type);
       const index = functions.push({ name, signature, code: full }) - 1;
       const call = (values: { readonly [K in keyof P]: Operand<P[K]> }) => ({
@@ -89,16 +88,18 @@ export const wasmModule = ({ shared = false }: ModuleOptions = {}): Module => {
       const limits = shared
         ? [LIMITS.shared, ...unsigned(1), ...unsigned(MAX_PAGES)]
         : [LIMITS.atLeast, ...unsigned(1)];
-      const memory = [...text("env"), ...text("memory"), MEMORY_IMPORT, ...limits];
-      const exported = functions.map(({ name }, i) => [...text(name), 0x00, ...unsigned(i)]);
-      return Uint8Array.from([
-        ...MAGIC,
-        ...section(SECTION.type, vector(signatures.map((key) => key.split(",").map(Number)))),
-        ...section(SECTION.import, vector([memory])),
-        ...section(SECTION.function, vector(functions.map(({ signature }) => unsigned(signature)))),
-        ...section(SECTION.export, vector(exported)),
-        ...section(SECTION.code, vector(functions.map(({ code }) => sized(code)))),
+      const memory = [text("env"), text("memory"), MEMORY_IMPORT, limits];
+      const exported = functions.map(({ name }, i) => [text(name), 0x00, unsigned(i)]);
+      const bytes: number[] = [];
+      append(bytes, [
+        MAGIC,
+        section(SECTION.type, vector(signatures.map((key) => key.split(",").map(Number)))),
+        section(SECTION.import, vector([memory])),
+        section(SECTION.function, vector(functions.map(({ signature }) => unsigned(signature)))),
+        section(SECTION.export, vector(exported)),
+        section(SECTION.code, vector(functions.map(({ code }) => code))),
       ]);
+      return new Uint8Array(bytes);
     },
   };
 };

@@ -101,16 +101,17 @@ export const gemm: Op<Args> = {
       seed += 4;
       return seed;
     };
-    for (const { m, n, k } of sizeTriples(scope === "load" ? [1, 7, 17] : SIZES))
+    for (const { m, n, k } of sizeTriples(scope === "load" ? [1, 9] : SIZES))
       yield gemmCall({ m, n, k }, next(), { transA: (seed >> 2) & 1, transB: (seed >> 3) & 1 });
     for (const transA of [0, 1])
       for (const transB of [0, 1]) {
+        if (scope === "load" && transA !== transB) continue;
         const wide = { strideA: 45, strideB: 46, strideC: 47, transA, transB, alpha: -0.5, low: -0.5, high: 2 };
-        yield gemmCall({ m: 13, n: 21, k: 37 }, next(), { ...wide, beta: 3, bias: randomFloats(21, seed) });
+        yield gemmCall({ m: 13, n: 17, k: 21 }, next(), { ...wide, beta: 3, bias: randomFloats(17, seed) });
+        yield gemmCall({ m: 5, n: 9, k: 6 }, next(), { transA, transB, batch: 2, stepB: 0, beta: 1 });
+        if (scope === "load") continue;
         yield gemmCall({ m: 13, n: 21, k: 37 }, next(), { ...wide, bias: randomFloats(21, seed) });
         yield gemmCall({ m: 5, n: 9, k: 6 }, next(), { transA, transB, batch: 3 });
-        yield gemmCall({ m: 5, n: 9, k: 6 }, next(), { transA, transB, batch: 3, stepB: 0, beta: 1 });
-        if (scope === "load") continue;
         yield gemmCall({ m: 3, n: 10, k: 515 }, next(), { transA, transB, low: 0 });
         yield gemmCall({ m: 130, n: 12, k: 20 }, next(), { transA, transB });
         yield gemmCall({ m: 2, n: 2060, k: 3 }, next(), { transA, transB, bias: randomFloats(2060, seed) });
