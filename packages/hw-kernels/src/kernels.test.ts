@@ -50,7 +50,7 @@ describe("createKernels", () => {
   });
 
   it("works in its own memory without copying, and on after that memory grew", async () => {
-    const hw = await createKernels();
+    const hw = await createKernels({ threads: 1 });
     const weights = hw.tensor("float32", [2, 3], W.data);
     const before = weights.data;
     const large = hw.tensor("float32", [4 << 20]);

@@ -4,9 +4,11 @@ import { type LinearKernels, linearKernels } from "./api/linear.ts";
 import { EspalierError } from "./errors.ts";
 import { table } from "./ops/table.ts";
 import { type ProbeReport, probe, probeKey, probeLine } from "./probe/probe.ts";
+import { memoryLimit } from "./probe/system.ts";
 import type { Gpu } from "./probe/webgpu.ts";
 import { makeArena } from "./runtime/arena.ts";
 import type { Choice, Prefer } from "./runtime/pick.ts";
+import { makePool, type Pool } from "./runtime/pool.ts";
 import { makeRuntime } from "./runtime/runtime.ts";
 import { type Handle, makeHandle, type TensorType } from "./tensor.ts";
 
@@ -21,6 +23,11 @@ export interface KernelOptions {
   prefer?: Prefer;
   /** Same bits on every machine: no fused multiply-add, and no choice by time among kernels that round differently. */
   deterministic?: boolean;
+  /**
+   * Threads to work with, this one included. 1: no workers. Unless given, half of the cores, from 2 to 8, where memory can
+   * be shared. Workers start at the first call that is worth it, and results do not depend on them.
+   */
+  threads?: number;
   /** What `save` returned earlier. Ignored if made on another kind of machine. */
   choices?: SavedChoices;
   /** WebGPU, where it is not `navigator.gpu`. */
@@ -37,10 +44,27 @@ export interface Kernels extends LinearKernels, ConvolutionKernels, LayerKernels
   choices(): readonly Choice[];
   /** Choices for the option `choices` of a later start. */
   save(): SavedChoices;
+  /** Ends the workers. Tensors and methods go on to work, on one thread. */
+  dispose(): void;
 }
 
 const PAGE = 65536;
 const INITIAL_PAGES = 16;
+
+const FEWEST = 2;
+const MOST = 8;
+/** How many threads to use: as asked for, if that can be. */
+const threadCount = (asked: number | undefined, { threads }: ProbeReport): number => {
+  if (asked !== undefined && !(Number.isInteger(asked) && asked > 0))
+    throw new EspalierError("BAD_OPTION", "hw-kernels", `threads is ${asked}. Give a number from 1 up.`);
+  if (!threads.shared) return 1;
+  if (asked !== undefined) return asked;
+  if (!threads.available) return 1;
+  return Math.min(Math.max(Math.ceil(threads.cores / 2), FEWEST), MOST);
+};
+
+const threadLine = (threads: number, pool?: Pool) =>
+  pool ? `using ${threads} threads (${pool.ready()} of ${threads - 1} workers started)` : "using one thread";
 
 const describeChoice = ({ op, variant, why, candidates }: Choice): string => {
   const others = candidates
@@ -53,25 +77,34 @@ const describeChoice = ({ op, variant, why, candidates }: Choice): string => {
 export const createKernels = async ({
   prefer,
   deterministic = false,
+  threads: asked,
   choices: earlier,
   gpu,
 }: KernelOptions = {}): Promise<Kernels> => {
   const report = await probe({ gpu });
   if (report.memory.maximumBytes === 0)
     throw new EspalierError("UNSUPPORTED", "hw-kernels", "this host makes no WebAssembly memory.");
-  const { maximumBytes } = report.memory;
-  const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: maximumBytes / PAGE });
+  const threads = threadCount(asked, report);
+  const maximumBytes = threads > 1 ? memoryLimit(true) : report.memory.maximumBytes;
+  const memory = new WebAssembly.Memory({
+    initial: INITIAL_PAGES,
+    maximum: maximumBytes / PAGE,
+    shared: threads > 1,
+  });
   const arena = makeArena(memory, maximumBytes);
   const saved = earlier?.key === probeKey(report) ? earlier.variants : undefined;
-  const runtime = makeRuntime(table, arena, report, { prefer, deterministic, saved });
+  const pool = threads > 1 ? makePool(arena, threads - 1) : undefined;
+  const runtime = makeRuntime(table, arena, report, { prefer, deterministic, saved }, pool);
   return {
     ...linearKernels(runtime),
     ...convolutionKernels(runtime),
     ...layerKernels(runtime),
     probe: report,
     tensor: (type, dims, data) => makeHandle(arena, type, dims, data),
-    describe: () => [probeLine(report), ...runtime.choices().map(describeChoice)].join("\n"),
+    describe: () =>
+      [`${probeLine(report)}; ${threadLine(threads, pool)}`, ...runtime.choices().map(describeChoice)].join("\n"),
     choices: runtime.choices,
+    dispose: () => pool?.dispose(),
     save: () => ({
       key: probeKey(report),
       variants: Object.fromEntries(runtime.choices().map(({ op, variant }) => [op, variant])),

@@ -3,6 +3,8 @@ export interface ThreadReport {
   readonly reason: string;
   /** Logical cores. */
   readonly cores: number;
+  /** Whether threads can share a memory. */
+  readonly shared: boolean;
 }
 
 const PAGE = 65536;
@@ -34,9 +36,10 @@ const coreCount = async (): Promise<number> => {
 /** Whether workers can share a memory with this thread. */
 export const probeThreads = async (): Promise<ThreadReport> => {
   const cores = await coreCount();
+  const none = (shared: boolean, reason: string) => ({ available: false, cores, shared, reason });
   if (typeof SharedArrayBuffer === "undefined")
-    return { available: false, cores, reason: "there is no SharedArrayBuffer: the page is not cross-origin isolated" };
-  if (memoryLimit(true) === 0) return { available: false, cores, reason: "no shared WebAssembly memory can be made" };
-  if (cores < 2) return { available: false, cores, reason: "there is one core" };
-  return { available: true, cores, reason: `${cores} cores` };
+    return none(false, "there is no SharedArrayBuffer: the page is not cross-origin isolated");
+  if (memoryLimit(true) === 0) return none(false, "no shared WebAssembly memory can be made");
+  if (cores < 2) return none(true, "there is one core");
+  return { available: true, cores, shared: true, reason: `${cores} cores` };
 };

@@ -2,7 +2,7 @@ import type { Level, Row, WasmVariant } from "../op.ts";
 import type { ProbeReport } from "../probe/probe.ts";
 import type { Arena } from "./arena.ts";
 import { calibrate } from "./calibrate.ts";
-import { emit, instantiate, isShared, type Kernel } from "./compile.ts";
+import { compile, type Kernel } from "./compile.ts";
 import { makeSelfTest } from "./self-test.ts";
 
 /** The most that may be used, or per op a level or the name of a variant. */
@@ -31,7 +31,6 @@ export interface Picked {
   readonly choice: Choice;
   /** None: the reference. */
   readonly kernel?: Kernel;
-  readonly module?: WebAssembly.Module;
 }
 
 export interface PickOptions {
@@ -51,7 +50,6 @@ interface Trial {
   reason?: string;
   microseconds?: number;
   kernel?: Kernel;
-  module?: WebAssembly.Module;
 }
 
 const asksFor = (prefer: Prefer | undefined, op: string, { name, level }: WasmVariant): boolean => {
@@ -87,8 +85,7 @@ export const pick = (row: Row, arena: Arena, report: ProbeReport, options: PickO
   /** Compiles and proves a variant. */
   const ready = (trial: Trial): boolean => {
     try {
-      trial.module = new WebAssembly.Module(emit(trial.variant, isShared(arena.memory)));
-      trial.kernel = instantiate(op, trial.module, arena.memory);
+      trial.kernel = compile(trial.variant, arena.memory);
       const difference = selfTest(trial.kernel);
       if (difference === undefined) return true;
       drop(trial, "failed", difference);
@@ -135,5 +132,5 @@ export const pick = (row: Row, arena: Arena, report: ProbeReport, options: PickO
     why: best ? why : "no fast kernel is left",
     candidates,
   };
-  return { choice, kernel: best?.kernel, module: best?.module };
+  return { choice, kernel: best?.kernel };
 };

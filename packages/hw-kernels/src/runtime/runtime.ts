@@ -5,6 +5,7 @@ import type { Arena } from "./arena.ts";
 import { checkArguments, withAddresses } from "./call.ts";
 import { runKernel } from "./compile.ts";
 import { type Choice, type Picked, type PickOptions, pick } from "./pick.ts";
+import type { Pool } from "./pool.ts";
 
 /** What methods are made of: runs any op of the table on the kernel that was picked for it. */
 export interface Runtime {
@@ -20,6 +21,7 @@ export const makeRuntime = (
   arena: Arena,
   report: ProbeReport,
   options: PickOptions,
+  pool?: Pool,
 ): Runtime => {
   const picked = new Map<string, Picked>();
   const rows = new Map(table.map((row) => [row.op.name, row]));
@@ -39,7 +41,7 @@ export const makeRuntime = (
       // Picking may grow the memory, so it happens when all addresses are known and no view is used any more.
       withAddresses(arena, row.op, values as Values<Spec>, (call, views) => {
         const { kernel } = pickFor(row);
-        if (kernel) runKernel(arena, row.op, kernel, call);
+        if (kernel) runKernel(arena, row.op, kernel, call, pool);
         else row.reference(views());
       });
     },

@@ -3,10 +3,11 @@ import type { RelaxedSemantics } from "../asm/interpreter/relaxed-semantics.ts";
 import type { Row } from "../op.ts";
 import { table } from "../ops/table.ts";
 import { differenceFrom, type Expectation, expectation } from "../runtime/compare.ts";
-import { emit } from "../runtime/compile.ts";
+import { copyValues, emit } from "../runtime/compile.ts";
 import { variantRunner } from "./run-variant.ts";
 
 const ALIGNMENTS = 16;
+const PARTS = [2, 3, 5];
 
 /** The reference's results for all cases of an op, made when first asked for. */
 const expectations = (row: Row, scope: "load" | "all") => {
@@ -35,6 +36,31 @@ export const opSuite = (compiler: string): void => {
     }
   });
 };
+
+/** Every variant of every op that can be split, on every case in 2, 3 and 5 parts: the same bits as in one. */
+export const splitSuite = (): void => {
+  for (const row of table.filter(({ op }) => op.split))
+    for (const variant of row.wasm) {
+      const missing = WebAssembly.validate(emit(variant, false)) ? "" : " (skipped: this engine has no relaxed SIMD)";
+      it.skipIf(missing)(`${row.op.name} "${variant.name}" gives the same bits in parts${missing}`, () => {
+        const run = variantRunner(row.op, variant);
+        let count = 0;
+        for (const values of row.op.cases("all")) {
+          const [whole, inParts] = [copyValues(row.op, values), copyValues(row.op, values)];
+          run(whole);
+          run(inParts, 0, PARTS[count++ % PARTS.length]);
+          expect(bitsOf(inParts)).toBe(bitsOf(whole));
+        }
+      });
+    }
+};
+
+/** All arrays of a call as one string of bytes. */
+const bitsOf = (values: Readonly<Record<string, unknown>>) =>
+  Object.values(values)
+    .filter((value) => ArrayBuffer.isView(value))
+    .map((array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("latin1"))
+    .join();
 
 /** Every relaxed variant on the cases that are checked at load, interpreted as each of the hosts would execute it. */
 export const hostSuite = (hosts: Readonly<Record<string, RelaxedSemantics>>): void => {

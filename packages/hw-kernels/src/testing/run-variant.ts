@@ -63,11 +63,11 @@ const firstChange = (before: Uint8Array, after: Uint8Array) => {
 
 /**
  * A variant as a function that overwrites the outputs of a call, as the reference does. It throws if the kernel touched
- * the guards around any array or changed an array that it should only read.
+ * the guards around any array or changed an array that it should only read. `parts` over 1 runs the call in that many.
  */
 export const variantRunner = (op: Op, variant: WasmVariant, host?: RelaxedSemantics) => {
   const { bytes, run } = load(variant, host);
-  return (values: Values<Spec>, shift = 0): void => {
+  return (values: Values<Spec>, shift = 0, parts = 1): void => {
     const { places, end } = place(op, values, shift);
     const call: Record<string, number> = { ...(values as Readonly<Record<string, number>>) };
     for (const { name, address } of places) call[name] = address;
@@ -77,7 +77,8 @@ export const variantRunner = (op: Op, variant: WasmVariant, host?: RelaxedSemant
     const inMemory = ({ type, address, value }: Place) => new elementArrays[type](bytes.buffer, address, value.length);
     for (const one of places) if (one.address) inMemory(one).set(one.value as never);
     const before = bytes.slice(0, end);
-    run(...Object.keys(op.args).map((name) => call[name]!), end);
+    const calls = parts > 1 && op.split ? op.split(call, parts) : [call];
+    for (const part of calls) run(...Object.keys(op.args).map((name) => part[name]!), end);
     for (const one of places) {
       if (!one.address || !one.written) continue;
       one.value.set(inMemory(one) as never);
