@@ -76,6 +76,7 @@ export const optionSchemas = {
   svdLlm: object<SvdLlmOptions>({
     ...factor,
     damp: { type: "number", minimum: 0, maximum: 1, description: "Added to each Gram matrix, a share of its mean." },
+    update: { type: "boolean", description: "Fit second factors to the outputs of the original." },
   }),
   spatial: object<ConvOptions>(conv),
   separable: object<ConvOptions>(conv),

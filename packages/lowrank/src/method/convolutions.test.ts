@@ -11,7 +11,7 @@ import {
   type Tensor,
   tensor,
 } from "@espalier/core";
-import { expectClose, gaussian, testPass, tinyModel } from "@espalier/core/testing";
+import { expectClose, gaussian, testPass, tinyModel, tinyModels } from "@espalier/core/testing";
 import * as node from "onnxruntime-node";
 import * as web from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
@@ -19,10 +19,11 @@ import { cp, separable, spatial, tucker } from "../index.ts";
 
 web.env.wasm.numThreads = 1;
 
-describe("spatial", () => testPass(it, () => spatial({ ratio: 0.3 }), { ort: node }));
-describe("tucker", () => testPass(it, () => tucker({ ratio: 0.3 }), { ort: node }));
-describe("cp", () => testPass(it, () => cp({ ratio: 0.7, rounds: 10 }), { ort: node }));
-describe("separable", () => testPass(it, () => separable({ ratio: 0.3 }), { ort: node }));
+const models = { conv: tinyModels.conv, mlp: tinyModels.mlp };
+describe("spatial", () => testPass(it, () => spatial({ ratio: 0.3 }), { ort: node, models }));
+describe("tucker", () => testPass(it, () => tucker({ ratio: 0.3 }), { ort: node, models }));
+describe("cp", () => testPass(it, () => cp({ ratio: 0.7, rounds: 10 }), { ort: node, models }));
+describe("separable", () => testPass(it, () => separable({ ratio: 0.3 }), { ort: node, models }));
 
 const { ints, string } = attrs;
 const windows = {

@@ -36,6 +36,8 @@ export interface Method<Stats> {
     group: number,
     stats: Stats | undefined,
   ): Metric | string | Promise<Metric | string>;
+  /** What is done to the factored model at the end, given the layers that were factored, in their order. */
+  finish?(model: Model, made: Model, layers: readonly Layer[], ctx: Context): Promise<Model>;
 }
 
 /** A layer, or some, on the way to being factored. */
@@ -179,7 +181,8 @@ export const factorPass = <Stats>(
               },
         );
     };
-    const units = unitsOf(layers(model), together, reasonOf, (layer, reason) => report([layer], { reason }));
+    const all = layers(model);
+    const units = unitsOf(all, together, reasonOf, (layer, reason) => report([layer], { reason }));
     checkRank(name, units, rule);
     const finish = (work: Work, rank: number | string): Factored[] => {
       const { layers: members, m, n, groups } = work.unit;
@@ -212,7 +215,11 @@ export const factorPass = <Stats>(
       });
     }
     ctx.progress({ kind: "end", task: name });
-    return putFactors(model, done);
+    const made = putFactors(model, done);
+    if (!method.finish || done.length === 0) return made;
+    const order = new Map(all.map((layer, i) => [layer.name, i]));
+    const members = done.flatMap(({ layers: some }) => some).sort((a, b) => order.get(a.name)! - order.get(b.name)!);
+    return method.finish(model, made, members, ctx);
   };
   return definePass<Stats>({
     name,

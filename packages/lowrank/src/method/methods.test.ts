@@ -15,10 +15,12 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { asvd, type FactorOptions, fwsvd, svd, svdLlm } from "../index.ts";
 
+const small = { mlp: tinyModels.mlp, transformer: tinyModels.transformer };
 describe("svd", () => testPass(it, () => svd({ ratio: 0.3 }), { ort }));
 describe("asvd", () => testPass(it, () => asvd({ ratio: 0.3 }), { ort }));
 describe("svdLlm", () => testPass(it, () => svdLlm({ ratio: 0.3 }), { ort }));
-describe("svdLlm, together, by budget", () => testPass(it, () => svdLlm({ budget: 0.3, together: true }), { ort }));
+describe("svdLlm, together, by budget, updated", () =>
+  testPass(it, () => svdLlm({ budget: 0.3, together: true, update: true }), { ort, models: small }));
 const fisher = ({ weight }: { weight: { dims: readonly number[] } }) =>
   new Float32Array(weight.dims.reduce((a, b) => a * b, 1)).map((_, i) => 1 + (i % 5));
 describe("fwsvd", () => testPass(it, () => fwsvd({ ratio: 0.3, fisher }), { ort }));
@@ -91,6 +93,48 @@ describe("metrics", () => {
     expect(weighed(await read(fwsvd({ rank: 6, fisher: new Map([["layer", values]]) })))).toBeLessThan(
       0.7 * weighed(await read(svd({ rank: 6 }))),
     );
+  });
+
+  it("R-05: fitting the second factors lowers what two layers in a row do to the output by 5 % and more", async () => {
+    const { model, samples } = tinyTransformer();
+    const run = async (update: boolean) => {
+      const made = await runPass(model, svdLlm({ ratio: 0.5, only: ["MatMul"], update }), {
+        ort,
+        calibration: () => samples,
+      });
+      return (await compareModels(model, made, { ort, data: () => samples })).outputs.y.relativeL2;
+    };
+    expect(await run(true)).toBeLessThan(0.95 * (await run(false)));
+  });
+
+  it("tables: rows that are asked for often lose less than by plain SVD, and no row is given up", async () => {
+    const { model, samples } = tinyTransformer();
+    const table = await layers(model)[0].weight.read();
+    const seen = new Set(samples.flatMap(({ ids }) => [...(ids.data as BigInt64Array)].map(Number)));
+    const lossOf = async (pass: Pass) => {
+      const made = await runPass(model, pass, { ort, calibration: () => samples });
+      const [up, down] = await Promise.all(
+        layers(made)
+          .slice(0, 2)
+          .map(({ weight }) => weight.read()),
+      );
+      const losses: [seen: number, all: number] = [0, 0];
+      for (let row = 0; row < 96; row++)
+        for (let j = 0; j < 32; j++) {
+          let rest = table[row * 32 + j];
+          // the second factor lies [in, out] in its MatMul, and layers show it [out, in]
+          for (let r = 0; r < 8; r++) rest -= up[row * 8 + r] * down[j * 8 + r];
+          losses[1] += rest * rest;
+          if (seen.has(row)) losses[0] += rest * rest;
+        }
+      return losses;
+    };
+    const [plain, weighed] = [
+      await lossOf(svd({ rank: 8, only: ["Gather"] })),
+      await lossOf(svdLlm({ rank: 8, only: ["Gather"] }) as Pass),
+    ];
+    expect(weighed[0]).toBeLessThan(plain[0]);
+    expect(weighed[1]).toBeLessThan(1.1 * plain[1]);
   });
 
   it("together: query, key and value get one first factor, and less output error at equal parameters than apart", async () => {
