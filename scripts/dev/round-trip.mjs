@@ -1,45 +1,65 @@
-// node scripts/dev/round-trip.mjs DIR: reads every .onnx of DIR and writes it to DIR/out four times: untouched, as a
-// copy that shares nothing with what was read, with its initializers made anew from their decoded elements, and after
-// an edit that changes nothing. See onnx-cases.py.
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+// node scripts/dev/round-trip.mjs DIR: reads every .onnx of DIR and writes it to DIR/out in each of the ways below. See
+// onnx-cases.py.
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as core from "../../packages/core/dist/index.js";
 
 const folder = process.argv[2];
 const out = join(folder, "out");
+await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 
-/** Plain data all the way down is copied; lazy tensors, and the messages in `extra.origin`, are kept. */
-const copy = (value) => {
-  if (Array.isArray(value)) return value.map(copy);
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [key, copy(item)]));
-  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
-  if ("dims" in value && "type" in value) return value;
-  if ("$typeName" in value) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copy(item)]));
+const isTensor = (value) => "dims" in value && "type" in value && !("indices" in value);
+
+/**
+ * A copy that shares no object with `value`, so that the encoder has to make everything. `tensor` copies the tensors;
+ * `bare` leaves out the messages in `extra.origin`, and with them docs and fields that Espalier does not know.
+ */
+const copy = async (value, tensor, bare = false) => {
+  const inner = (item) => copy(item, tensor, bare);
+  if (Array.isArray(value)) return Promise.all(value.map(inner));
+  if (value instanceof Map)
+    return new Map(await Promise.all([...value].map(async ([key, item]) => [key, await inner(item)])));
+  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value) || "$typeName" in value) return value;
+  if (isTensor(value)) return tensor(value);
+  const entries = Object.entries(value).filter(([key]) => !(bare && key === "origin"));
+  return Object.fromEntries(await Promise.all(entries.map(async ([key, item]) => [key, await inner(item)])));
+};
+const same = (tensor) => tensor;
+const decoded = async (tensor) => ({ type: tensor.type, dims: tensor.dims, data: await core.readData(tensor) });
+
+const renamed = (model) => {
+  const at = model.graph.inputs.findIndex(({ name }) => !model.graph.weights.has(name));
+  if (at < 0) return model;
+  const { name } = model.graph.inputs[at];
+  const away = core.edit(model, (draft) => draft.graph.rename(name, draft.graph.uniqueName("renamed")));
+  return core.edit(away, (draft) => draft.graph.rename(away.graph.inputs[at].name, name));
 };
 
+/** Whether the way starts from bytes or from the file, what it does to the model, and how it saves. */
 const ways = {
-  plain: (model) => model,
-  copied: (model) => ({ ...copy(model), opsets: model.opsets }),
-  rebuilt: async (model) => {
-    const weights = new Map();
-    for (const [name, { type, dims, ...rest }] of model.graph.weights)
-      weights.set(name, { type, dims, data: rest.getData ? await rest.getData() : rest.data });
-    return { ...model, graph: { ...model.graph, weights } };
-  },
-  edited: (model) => core.edit(model, () => {}),
+  plain: { change: same },
+  edited: { change: (model) => core.edit(model, () => {}) },
+  renamed: { change: renamed },
+  copied: { change: (model) => copy(model, same) },
+  touched: { change: (model) => copy(model, decoded) },
+  bare: { change: (model) => copy(model, decoded, true) },
+  saved: { change: same, save: {} },
+  resaved: { change: (model) => copy(model, decoded), save: {} },
+  outside: { change: same, save: { externalData: true } },
 };
 
 const failures = [];
 for (const file of (await readdir(folder)).filter((name) => name.endsWith(".onnx"))) {
-  const bytes = new Uint8Array(await readFile(join(folder, file)));
-  for (const [kind, change] of Object.entries(ways))
+  const path = join(folder, file);
+  const bytes = new Uint8Array(await readFile(path));
+  for (const [way, { change, save }] of Object.entries(ways))
     try {
-      const written = await core.writeOnnx(await change(await core.readOnnx(bytes)));
-      await writeFile(join(out, `${file}.${kind}`), written);
+      const target = join(out, `${file}.${way}`);
+      if (save) await core.saveModel(await change(await core.openModel(path)), target, save);
+      else await writeFile(target, await core.writeOnnx(await change(core.readOnnx(bytes))));
     } catch (error) {
-      failures.push(`${kind} ${file}: ${error.message}`);
+      failures.push(`${way} ${file}: ${error.stack}`);
     }
 }
 console.log(`${failures.length} failures`);

@@ -16,7 +16,8 @@ import { markPristine } from "./origin.ts";
 
 const damaged = (what: string) => new EspalierError("BAD_MODEL", "core/onnx", `${what}. The model is damaged.`);
 
-const domainOf = (domain: string) => (domain === "ai.onnx" ? "" : domain);
+/** The standard domain has two names in files. */
+export const domainOf = (domain: string) => (domain === "ai.onnx" ? "" : domain);
 
 /** A Map of distinct names. @throws EspalierError `BAD_MODEL` when one stands twice */
 const distinct = <T>(entries: readonly (readonly [string, T])[], what: string): Map<string, T> => {

@@ -28,6 +28,7 @@ import {
 } from "onnx-buf";
 import type { Attribute, Dim, Graph, Model, ModelFunction, Node, ValueInfo, ValueType } from "../model.ts";
 import { type DataType, dataTypes } from "../tensor.ts";
+import { domainOf } from "./decode.ts";
 import { type EncodeContext, encodeSparse, encodeTensor } from "./encode-tensor.ts";
 import { pristineMessage, put, startFrom } from "./origin.ts";
 
@@ -172,9 +173,15 @@ const encodeGraph = (graph: Graph, context: EncodeContext): GraphProto => {
   return message;
 };
 
-const encodeOpsets = (opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] =>
+/** Imports that were there keep their form: the standard domain may be left out, empty or "ai.onnx". */
+const encodeOpsets = (opsets: ReadonlyMap<string, number>, before: OperatorSetIdProto[] = []): OperatorSetIdProto[] =>
   pristineMessage<OperatorSetIdProto[]>(opsets) ??
-  [...opsets].map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
+  [...opsets].map(([domain, version]) => {
+    const origin = before.find((entry) => domainOf(entry.domain) === domain);
+    const message = startFrom(OperatorSetIdProtoSchema, origin ?? create(OperatorSetIdProtoSchema, { domain }));
+    put(message, "version", BigInt(version));
+    return message;
+  });
 
 const encodeMetadata = (metadata: ReadonlyMap<string, string>): StringStringEntryProto[] =>
   pristineMessage<StringStringEntryProto[]>(metadata) ??
@@ -187,7 +194,7 @@ const encodeFunction = (f: ModelFunction, context: EncodeContext): FunctionProto
   message.input = [...f.inputs];
   message.output = [...f.outputs];
   message.node = f.nodes.map((node) => encodeNode(node, context));
-  message.opsetImport = encodeOpsets(f.opsets);
+  message.opsetImport = encodeOpsets(f.opsets, (f.origin as FunctionProto | undefined)?.opsetImport);
   return message;
 };
 
@@ -195,7 +202,7 @@ const encodeFunction = (f: ModelFunction, context: EncodeContext): FunctionProto
 export const encodeModel = (model: Model, context: EncodeContext): ModelProto => {
   const message = startFrom(ModelProtoSchema, model.origin);
   put(message, "irVersion", BigInt(model.irVersion));
-  message.opsetImport = encodeOpsets(model.opsets);
+  message.opsetImport = encodeOpsets(model.opsets, (model.origin as ModelProto | undefined)?.opsetImport);
   message.graph = encodeGraph(model.graph, context);
   message.functions = model.functions.map((f) => encodeFunction(f, context));
   message.metadataProps = encodeMetadata(model.metadata);

@@ -45,3 +45,11 @@ describe.each(Object.entries(realModels))("%s", (_, file) => {
     expect(Buffer.compare(await writeOnnx(rebuilt(readOnnx(bytes))), bytes)).toBe(0);
   });
 });
+
+it("an import of the standard domain without a name keeps that form when another domain is added", async () => {
+  // irVersion 8, an empty graph, an import with nothing but version 17
+  const file = Uint8Array.of(0x08, 8, 0x3a, 0, 0x42, 2, 0x10, 17);
+  const model = readOnnx(file);
+  const written = await writeOnnx({ ...model, opsets: new Map([...model.opsets, ["a", 1]]) });
+  expect([...written]).toEqual([...file, 0x42, 5, 0x0a, 1, 0x61, 0x10, 1]);
+});
