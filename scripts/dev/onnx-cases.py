@@ -4,9 +4,11 @@
   python scripts/dev/onnx-cases.py save DIR       # the 149 models of the wheel and every node case
   npm run build && node scripts/dev/round-trip.mjs DIR
   python scripts/dev/onnx-cases.py compare DIR    # equal by onnx.load, and byte for byte
+  node scripts/dev/same-outputs.mjs DIR           # fold and upgradeOpset keep outputs in onnxruntime-node
 
 `save` also puts the inputs and outputs of every node case into a model of their own as initializers, once as raw bytes
-and once in the typed fields, so that every element type is stored in both ways.
+and once in the typed fields, so that every element type is stored in both ways. In DIR/feeds are the inputs by name; in DIR/old what
+onnx.version_converter makes of each model in older opsets.
 """
 import sys, warnings
 from collections import Counter
@@ -40,16 +42,72 @@ def storage(case, raw):
     return helper.make_model(graph)
 
 
+OLD_OPSETS = (7, 8, 9, 10, 12, 15, 17, 19, 20)
+
+
+def save_feeds(folder, name, model, values):
+    """The inputs as initializers of a model; made up from their types where the case has none."""
+    weights = {weight.name for weight in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    random = np.random.default_rng(0)
+    if not values:
+        values = [random.standard_normal([d.dim_value or 1 for d in i.type.tensor_type.shape.dim]).astype(
+            helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type)) for i in inputs]
+    if len(values) < len(inputs) or any(not isinstance(v, (np.ndarray, onnx.TensorProto)) for v in values): return
+    tensors = [v if isinstance(v, onnx.TensorProto) else numpy_helper.from_array(v) for v in values[: len(inputs)]]
+    for tensor, value in zip(tensors, inputs): tensor.name = value.name
+    graph = helper.make_graph([], name, [], [], tensors)
+    (folder / "feeds" / f"{name}.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+
+
+def constant_inputs(folder, name, model):
+    """The model with all inputs but the first as initializers: what older forms hold in attributes must be constant."""
+    feeds = folder / "feeds" / f"{name}.onnx"
+    if not feeds.exists(): return None
+    result = onnx.ModelProto(); result.CopyFrom(model)
+    tensors = onnx.load(feeds).graph.initializer[1:]
+    rest = {tensor.name for tensor in tensors}
+    kept = [value for value in model.graph.input if value.name not in rest]
+    del result.graph.input[:]
+    result.graph.input.extend(kept); result.graph.initializer.extend(tensors)
+    return result
+
+
+def save_old(folder, name, model):
+    from onnx import version_converter
+    made = 0
+    for suffix, start in (("", model), (".constant", constant_inputs(folder, name, model))):
+        if start is None or start.functions: continue
+        for opset in OLD_OPSETS:
+            if opset == next((o.version for o in start.opset_import if not o.domain), 0): continue
+            try: converted = version_converter.convert_version(start, opset)
+            except Exception: continue
+            (folder / "old" / f"{name}{suffix}.{opset}.onnx").write_bytes(converted.SerializeToString())
+            made += 1
+    return made
+
+
 def save(folder):
     from onnx.backend.test.case.node import collect_testcases
     counts = Counter()
+    for part in ("feeds", "old"): (folder / part).mkdir(exist_ok=True)
     data = Path(onnx.__file__).parent / "backend/test/data"
     for path in sorted(data.rglob("*.onnx")):
-        (folder / f"wheel-{'-'.join(path.relative_to(data).parts)}").write_bytes(path.read_bytes())
+        name = "wheel-" + "-".join(path.relative_to(data).with_suffix("").parts)
+        (folder / f"{name}.onnx").write_bytes(path.read_bytes())
         counts["wheel"] += 1
+        inputs = sorted((path.parent / "test_data_set_0").glob("input_*.pb"), key=lambda p: int(p.stem[6:]))
+        model = onnx.load(path)
+        if all(value.type.HasField("tensor_type") for value in model.graph.input):
+            save_feeds(folder, name, model, [onnx.load_tensor(p) for p in inputs])
+            # whole networks take long to run, and their operators are among the others
+            if "light" not in name: counts["old"] += save_old(folder, name, model)
     for case in collect_testcases(None):
         (folder / f"node-{case.name}.onnx").write_bytes(case.model.SerializeToString())
         counts["node"] += 1
+        inputs = list((case.data_sets or [([], [])])[0][0])
+        if inputs: save_feeds(folder, f"node-{case.name}", case.model, inputs)
+        counts["old"] += save_old(folder, f"node-{case.name}", case.model)
         for raw in (True, False):
             kind = "raw" if raw else "typed"
             try: model = storage(case, raw)
