@@ -50,11 +50,12 @@ const INTEGER_BITS: Partial<Record<DataType, number>> = { int32: 32, int64: 64 }
 
 /**
  * Add, Sub, Mul or Div of two constants with broadcasting: integers wrap and divide towards zero, floats are
- * rounded to their type. Undefined for other element types and for an integer division by zero.
+ * rounded to their type. Undefined for other element types, for an integer division by zero and for results of more
+ * than `largest` elements.
  */
-export const arithmetic = (operation: Operation, a: Tensor, b: Tensor): Tensor | undefined => {
+export const arithmetic = (operation: Operation, a: Tensor, b: Tensor, largest: number): Tensor | undefined => {
   const dims = broadcastDims(a.dims, b.dims);
-  if (dims === undefined || a.type !== b.type) return undefined;
+  if (dims === undefined || a.type !== b.type || sizeOf(dims) > largest) return undefined;
   const left = places(a.dims, dims);
   const right = places(b.dims, dims);
   const bits = INTEGER_BITS[a.type];

@@ -24,10 +24,12 @@ const integers = (node: Node, attribute: string, input: Tensor | undefined) =>
   input ? numbers(input) : intsOf(node, attribute);
 const int64s = (values: readonly number[]) => tensor("int64", [values.length], BigInt64Array.from(values.map(BigInt)));
 
-/** A tensor of these values in the array of `type`. */
+const BYTE_BITS = 8;
+
+/** A tensor of these values in the array of `type`, where that holds one element in each place. */
 const tensorOfValues = (type: DataType, dims: readonly number[], values: readonly (number | bigint)[]) => {
-  const made = dataTypes[type].array;
-  if (made === undefined) return undefined;
+  const { array: made, bits } = dataTypes[type];
+  if (made === undefined || bits < BYTE_BITS || type === "complex64" || type === "complex128") return undefined;
   const from = made as unknown as { from(values: readonly (number | bigint)[]): Tensor["data"] };
   return tensor(type, dims, from.from(values));
 };
@@ -89,6 +91,7 @@ const gather: Evaluate = (node, [x, indices]) => {
   if (!x || !indices || intOf(node, "axis", 0) !== 0 || x.dims.length === 0) return undefined;
   const [rows, ...rest] = x.dims;
   const width = sizeOf(rest);
+  if (sizeOf(indices.dims) * width > MAX_ELEMENTS) return undefined;
   const data = x.data as unknown as (number | bigint)[];
   const values: (number | bigint)[] = [];
   for (const index of numbers(indices)) {
@@ -162,10 +165,10 @@ const OPERATORS: Readonly<Record<string, Evaluate>> = {
   Concat: concat,
   Gather: gather,
   Slice: slice,
-  Add: (_, [a, b]) => a && b && arithmetic("Add", a, b),
-  Div: (_, [a, b]) => a && b && arithmetic("Div", a, b),
-  Mul: (_, [a, b]) => a && b && arithmetic("Mul", a, b),
-  Sub: (_, [a, b]) => a && b && arithmetic("Sub", a, b),
+  Add: (_, [a, b]) => a && b && arithmetic("Add", a, b, MAX_ELEMENTS),
+  Div: (_, [a, b]) => a && b && arithmetic("Div", a, b, MAX_ELEMENTS),
+  Mul: (_, [a, b]) => a && b && arithmetic("Mul", a, b, MAX_ELEMENTS),
+  Sub: (_, [a, b]) => a && b && arithmetic("Sub", a, b, MAX_ELEMENTS),
 };
 
 /** Operators that do not touch the data of their first input, so that it may have any size. */

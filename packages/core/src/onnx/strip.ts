@@ -17,12 +17,20 @@ export interface Skeleton {
 
 /** Messages up to this length are read whole; longer ones field by field. */
 const WINDOW_BYTES = 1 << 16;
+/** What is read behind data that was left out; each read that goes on from there is twice as long. */
+const FIRST_WINDOW_BYTES = 1 << 12;
 /** The skeleton is one array in memory. */
 const MAX_SKELETON_BYTES = 2 ** 30;
 
 interface State {
   readonly source: ByteSource;
   readonly payloads: Payload[];
+}
+
+interface StreamingState extends State {
+  /** What was read last. */
+  window: Cursor;
+  ahead: number;
 }
 
 interface Pieces {
@@ -98,9 +106,37 @@ interface Request {
   readonly length: number;
 }
 
+const join = ({ parts, length }: Pieces): Uint8Array => {
+  if (parts.length === 1) return parts[0];
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+};
+
+/** The window with at least `need` bytes from `position` on, as the source has them; no byte is read twice. */
+function* windowAt(state: StreamingState, position: number, need: number): Generator<Request, Cursor, Uint8Array> {
+  const { base, bytes } = state.window;
+  const end = base + bytes.length;
+  if (position + need > end) {
+    state.ahead = position > end ? FIRST_WINDOW_BYTES : Math.min(2 * state.ahead, WINDOW_BYTES);
+    const offset = Math.max(position, end);
+    const length = Math.min(Math.max(position + need - offset, state.ahead), state.source.size - offset);
+    const more = yield { offset, length };
+    const rest = position < end ? [bytes.subarray(position - base)] : [];
+    const joined = join({ parts: [...rest, more], length: offset + length - position });
+    state.window = { bytes: joined, base: position, position: 0 };
+  }
+  state.window.position = position - state.window.base;
+  return state.window;
+}
+
 /** Strips a message of a source by asking for one window after the other. */
 function* stripStreaming(
-  state: State,
+  state: StreamingState,
   start: number,
   end: number,
   kind: MessageKind,
@@ -108,15 +144,9 @@ function* stripStreaming(
 ): Generator<Request, Pieces, Uint8Array> {
   checkDepth(depth, start);
   const pieces: Pieces = { parts: [], length: 0 };
-  let window: Cursor = { bytes: new Uint8Array(), base: start, position: 0 };
   let position = start;
   while (position < end) {
-    const need = Math.min(MAX_HEADER, end - position);
-    if (position + need > window.base + window.bytes.length) {
-      const length = Math.min(WINDOW_BYTES, end - position);
-      window = { bytes: yield { offset: position, length }, base: position, position: 0 };
-    }
-    window.position = position - window.base;
+    const window = yield* windowAt(state, position, Math.min(MAX_HEADER, end - position));
     const from = window.position;
     const field = readHeader(window, Math.min(window.bytes.length, from + end - position));
     const header = window.bytes.slice(from, window.position);
@@ -129,37 +159,22 @@ function* stripStreaming(
     } else if (child !== undefined && field.length > WINDOW_BYTES) {
       addMessage(pieces, field.number, yield* stripStreaming(state, content, next, child, depth + 1));
     } else {
-      if (next > window.base + window.bytes.length) {
-        const length = Math.max(field.length, Math.min(WINDOW_BYTES, end - content));
-        if (length > MAX_SKELETON_BYTES) throw damaged("a text over 1 GiB", position);
-        window = { bytes: yield { offset: content, length }, base: content, position: 0 };
-      }
-      window.position = content - window.base;
-      const inWindow = window.position;
+      if (field.length > MAX_SKELETON_BYTES) throw damaged("a text over 1 GiB", position);
+      const inner = yield* windowAt(state, content, field.length);
+      const stop = inner.position + field.length;
       if (child === undefined) {
         add(pieces, header);
-        add(pieces, window.bytes.slice(inWindow, inWindow + field.length));
+        add(pieces, inner.bytes.slice(inner.position, stop));
       } else {
-        const inner = stripInMemory(state, window, inWindow + field.length, child, depth + 1);
-        add(pieces, bytesHeader(field.number, inner.length));
-        for (const part of inner.parts) add(pieces, part.slice());
+        const message = stripInMemory(state, inner, stop, child, depth + 1);
+        add(pieces, bytesHeader(field.number, message.length));
+        for (const part of message.parts) add(pieces, part.slice());
       }
     }
     position = next;
   }
   return pieces;
 }
-
-const join = ({ parts, length }: Pieces): Uint8Array => {
-  if (parts.length === 1) return parts[0];
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-};
 
 /** The skeleton of a message in memory. @throws EspalierError `BAD_MODEL` for damaged bytes */
 export const stripBytes = (source: ByteSource, bytes: Uint8Array, kind: MessageKind): Skeleton => {
@@ -170,7 +185,12 @@ export const stripBytes = (source: ByteSource, bytes: Uint8Array, kind: MessageK
 
 /** The skeleton of a message in a source of any size, read in windows. @throws EspalierError `BAD_MODEL` */
 export const stripSource = async (source: ByteSource, kind: MessageKind): Promise<Skeleton> => {
-  const state: State = { source, payloads: [] };
+  const state: StreamingState = {
+    source,
+    payloads: [],
+    window: { bytes: new Uint8Array(), base: 0, position: 0 },
+    ahead: FIRST_WINDOW_BYTES,
+  };
   const steps = stripStreaming(state, 0, source.size, kind, 0);
   let step = steps.next();
   while (!step.done) {
