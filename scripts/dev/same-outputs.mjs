@@ -1,10 +1,13 @@
 // node scripts/dev/same-outputs.mjs DIR [PART OF A NAME]: fold and upgradeOpset keep the outputs of every model of DIR and
 // DIR/old that onnxruntime-node runs, to 1e-5 of the largest value of each output. See onnx-cases.py. Each model is tried
 // as it is, with all inputs but the first as weights, and with all of them in Constant nodes, so that there is something
-// to fold. Refused by an EspalierError is fine and counted; anything else is printed.
+// to fold. Refused by an EspalierError is fine and counted; anything else is printed. Children run the models: some crash
+// onnxruntime.
+import { fork } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as core from "../../packages/core/dist/index.js";
 
 const ort = createRequire(new URL("../../test/package.json", import.meta.url))("onnxruntime-node");
@@ -76,43 +79,34 @@ const difference = (expected, found) => {
   return undefined;
 };
 
-const counts = new Map();
-const count = (key, what) => {
-  const row = counts.get(key) ?? {};
-  row[what] = (row[what] ?? 0) + 1;
-  counts.set(key, row);
-};
-const reasons = new Map();
-const problems = [];
+const report = (what) => process.send(what);
 
 const check = async (name, form, model, feeds) => {
+  report({ stage: `${name} (${form})`, original: form });
   let expected;
   try {
     expected = await run(model, feeds);
-    if (difference(expected, await run(model, feeds))) return count(form, "random");
+    if (difference(expected, await run(model, feeds))) return report({ key: form, what: "random" });
   } catch {
-    return count(form, "not run");
+    return report({ key: form, what: "not run" });
   }
-  count(form, "run");
+  report({ key: form, what: "run" });
   for (const [change, apply] of Object.entries(changes)) {
     const key = `${form}: ${change}`;
+    const stage = `${name} (${key})`;
+    report({ stage });
     try {
       const changed = await apply(model);
       if (changed === model) {
-        count(key, "unchanged");
+        report({ key, what: "unchanged" });
         continue;
       }
       const differs = difference(expected, await run(changed, feeds));
-      count(key, differs ? "WRONG" : "same outputs");
-      if (differs) problems.push(`${name} (${key}): ${differs}`);
+      report({ key, what: differs ? "WRONG" : "same outputs", problem: differs && `${stage}: ${differs}` });
     } catch (error) {
-      const refused = core.isEspalierError(error) && error.code === "UNSUPPORTED";
-      count(key, refused ? "refused" : "FAILED");
-      if (!refused) problems.push(`${name} (${key}): ${error.message}`);
-      else
-        for (const [, op, why] of error.message.matchAll(/(?:: |; )(\w+) "[^"]*": ([^;"]*)/g)) {
-          reasons.set(`${op}: ${why}`, (reasons.get(`${op}: ${why}`) ?? 0) + 1);
-        }
+      if (core.isEspalierError(error) && error.code === "UNSUPPORTED")
+        report({ key, what: "refused", reason: error.message });
+      else report({ key, what: "FAILED", problem: `${stage}: ${error.message}` });
     }
   }
 };
@@ -120,25 +114,66 @@ const check = async (name, form, model, feeds) => {
 const models = ["", "old"]
   .flatMap((place) => readdirSync(join(folder, place)).map((file) => join(place, file)))
   .filter((file) => /^(old\/)?(wheel|node)-.*\.onnx$/.test(file) && file.includes(part));
-for (const file of models) {
+
+const checkModel = async (file) => {
   const name = file.replace(/^old\//, "").replace(/(\.constant)?(\.\d+)?\.onnx$/, "");
   const source = join(folder, "feeds", `${name}.onnx`);
   const feeds = existsSync(source) ? core.readOnnx(new Uint8Array(readFileSync(source))).graph.weights : new Map();
   const model = core.readOnnx(new Uint8Array(readFileSync(join(folder, file))));
   const names = model.graph.inputs.map((info) => info.name).filter((input) => !model.graph.weights.has(input));
-  if (names.some((input) => !feeds.has(input))) {
-    count("given", "no tensors");
-    continue;
-  }
+  if (names.some((input) => !feeds.has(input))) return report({ key: "given", what: "no tensors" });
   for (const [form, make] of Object.entries(forms)) {
     const made = make(model, feeds, names);
     if (made) await check(file, file.startsWith("old") ? `old, ${form}` : form, made, feeds);
   }
+};
+
+const counts = new Map();
+const reasons = new Map();
+const problems = [];
+const count = (key, what) => {
+  const row = counts.get(key) ?? {};
+  row[what] = (row[what] ?? 0) + 1;
+  counts.set(key, row);
+};
+
+/** Runs models in a child until it ends; resolves to the place of the first model that is left. */
+const runChild = (start) =>
+  new Promise((resolve) => {
+    const child = fork(fileURLToPath(import.meta.url), [folder, part, String(start)]);
+    let at = start;
+    let stage = {};
+    child.on("message", (message) => {
+      if (message.done !== undefined) at = message.done;
+      else if (message.stage !== undefined) stage = message;
+      else {
+        count(message.key, message.what);
+        if (message.problem) problems.push(message.problem);
+        const found = message.reason?.matchAll(/(?:: |; )(\w+) "[^"]*": ([^;"]*)/g) ?? [];
+        for (const [, op, why] of found) reasons.set(`${op}: ${why}`, (reasons.get(`${op}: ${why}`) ?? 0) + 1);
+      }
+    });
+    child.on("exit", (code) => {
+      if (code === 0) return resolve(models.length);
+      if (stage.original) count(stage.original, "crashed onnxruntime");
+      else problems.push(`${stage.stage}: the process crashed`);
+      resolve(at + 1);
+    });
+  });
+
+if (process.send) {
+  for (let at = Number(process.argv[4]); at < models.length; at++) {
+    report({ done: at });
+    await checkModel(models[at]);
+  }
+  process.disconnect();
+} else {
+  for (let at = 0; at < models.length; ) at = await runChild(at);
+  const rows = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [key, row] of rows) console.log(key.padEnd(40), JSON.stringify(row));
+  console.log("\nrefused:");
+  for (const [reason, times] of [...reasons].sort(([, a], [, b]) => b - a)) console.log(`${times} × ${reason}`);
+  console.log(`\n${problems.length} problems`);
+  for (const problem of problems) console.log(problem);
+  process.exitCode = problems.length ? 1 : 0;
 }
-for (const [key, row] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
-  console.log(key.padEnd(40), JSON.stringify(row));
-console.log("\nrefused:");
-for (const [reason, times] of [...reasons].sort(([, a], [, b]) => b - a)) console.log(`${times} × ${reason}`);
-console.log(`\n${problems.length} problems`);
-for (const problem of problems) console.log(problem);
-process.exitCode = problems.length ? 1 : 0;
