@@ -20,6 +20,8 @@ export interface Traits {
 
 /** Streaming statistics of the input of each layer. `Stats` has fixed size; activations are never collected. */
 export interface LayerObserver<Stats> {
+  /** Tells it from a `ValueObserver`. */
+  readonly values?: undefined;
   /** Empty statistics of a layer, or undefined to leave the layer alone. */
   init(layer: Layer): Stats | undefined;
   /** Folds one activation in; returns new statistics, or changes `stats` and returns nothing. */

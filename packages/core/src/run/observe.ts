@@ -31,7 +31,7 @@ const foldsOf = async <Stats>(model: Model, observer: Observer<Stats>, stats: Ma
       if (next !== undefined) stats.set(key, next as Stats);
     },
   });
-  if ("values" in observer) {
+  if (observer.values) {
     const names = [...new Set(await observer.values(model))];
     for (const name of names) stats.set(name, observer.init(name));
     return names.map((name) => fold(name, name, (s, x) => observer.update(s, x, name)));

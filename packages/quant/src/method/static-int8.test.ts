@@ -53,7 +53,7 @@ describe("staticInt8", () => {
       ["QOperator", ["x", "r", "d", "y"]],
     ] as const) {
       const { observe } = staticInt8({ form, float: "none" });
-      if (!observe || !("values" in observe)) throw new Error("observes values");
+      if (!observe?.values) throw new Error("observes values");
       expect(await observe.values(network())).toEqual(values);
     }
   });
