@@ -106,6 +106,8 @@ const check = async (name, form, model, feeds) => {
     } catch (error) {
       if (core.isEspalierError(error) && error.code === "UNSUPPORTED")
         report({ key, what: "refused", reason: error.message });
+      // onnxruntime-node 1.30 has no kernel for the newest version of some operators
+      else if (error.message.includes("Could not find an implementation")) report({ key, what: "not run" });
       else report({ key, what: "FAILED", problem: `${stage}: ${error.message}` });
     }
   }
