@@ -35,6 +35,9 @@ const fileOf = (name: ModelName, pass: PassName) => {
 const OPENING_SHARE = 0.1;
 /** Of the largest output. Both runtimes compute in float32, in different orders. */
 const FLOAT_BOUND = 1e-5;
+/** Where activations are rounded to 256 codes while it runs, that difference takes a few of them to the next code. */
+const DYNAMIC_BOUND = 5e-3;
+const boundOf = (pass: PassName) => (pass === "dynamicInt8" ? DYNAMIC_BOUND : FLOAT_BOUND);
 
 const largestDifference = (expected: readonly number[], found: readonly number[]) => {
   expect(found.length).toBe(expected.length);
@@ -71,14 +74,14 @@ describe.skipIf(withoutChromium)(inChromium("in a page of Chromium"), () => {
     expect(await page.call("calibratedHash", name)).toBe(here);
   });
 
-  it.each(names.flatMap((name) => passNames.map((pass) => [name, pass] as const)))(
-    `the %s after %s runs in onnxruntime-web, its outputs within ${FLOAT_BOUND} of onnxruntime-node's`,
-    async (name, pass) => {
+  it.each(names.flatMap((name) => passNames.map((pass) => [name, pass, boundOf(pass)] as const)))(
+    "the %s after %s runs in onnxruntime-web, its outputs within %d of onnxruntime-node's",
+    async (name, pass, bound) => {
       const file = await fileOf(name, pass);
       page.serve("/written.onnx", file);
       const found = await page.call("run", "/written.onnx", name);
       const expected = await outputsOf(readOnnx(file), name, node);
-      expect(largestDifference(expected, found)).toBeLessThanOrEqual(FLOAT_BOUND);
+      expect(largestDifference(expected, found)).toBeLessThanOrEqual(bound);
     },
   );
 

@@ -39,7 +39,7 @@ export const compressed = async (model: Model, pass: PassName): Promise<Uint8Arr
   writeOnnx(await passes[pass](model));
 
 /** Images of noise, the same wherever they are made: integers of the generator, so that no function rounds them. */
-export const images = (name: ModelName): readonly Feeds[] =>
+const images = (name: ModelName): readonly Feeds[] =>
   Array.from({ length: SAMPLES }, (_, seed) => {
     const rng = createRng(seed);
     const dims = [1, CHANNELS, HEIGHT, WIDTHS[name]];

@@ -21,7 +21,7 @@ export interface ExternalEntry {
   readonly length?: string;
 }
 
-export const WIDTH = 8;
+const WIDTH = 8;
 /** Bytes of the weight [8, 8] of float32. */
 export const WEIGHT_BYTES = WIDTH * WIDTH * 4;
 

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The repository's folder. */
@@ -31,8 +31,16 @@ const examplesIn = (file: string): Example[] => {
   return examples;
 };
 
+const packageFolders = () => readdirSync(join(root, "packages")).map((name) => join(root, "packages", name));
+
+/** Every package of the repository: its name and its folder. */
+export const packages = (): { readonly name: string; readonly folder: string }[] =>
+  packageFolders()
+    .filter((folder) => existsSync(join(folder, "package.json")))
+    .map((folder) => ({ folder, name: JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).name }));
+
 /** Every example of the README files of the repository and its packages. */
 export const examples = (): Example[] =>
-  ["README.md", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/README.md`)]
+  ["README.md", ...packageFolders().map((folder) => relative(root, join(folder, "README.md")))]
     .filter((file) => existsSync(join(root, file)))
     .flatMap(examplesIn);

@@ -1,15 +1,15 @@
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { realModels } from "../../packages/core/test/real-models.ts";
-import { examples, root } from "./examples.ts";
+import { examples, packages, root } from "./examples.ts";
 
 const run = promisify(execFile);
 const typescript = new URL("../typescript.mjs", import.meta.url).href;
-/** Within the tests' package, so that the examples find ours by name. */
+/** Within the tests' package, so that the examples find onnxruntime. */
 const place = fileURLToPath(new URL("../node_modules/.readme/", import.meta.url));
 
 describe("examples of README files", () => {
@@ -19,6 +19,11 @@ describe("examples of README files", () => {
   beforeAll(() => {
     mkdirSync(place, { recursive: true });
     folder = mkdtempSync(place);
+    for (const { name, folder: source } of packages()) {
+      const link = join(folder, "node_modules", name);
+      mkdirSync(dirname(link), { recursive: true });
+      symlinkSync(source, link, "dir");
+    }
     found.forEach(({ code }, index) => {
       mkdirSync(join(folder, String(index)));
       copyFileSync(realModels.classifier, join(folder, String(index), "model.onnx"));
