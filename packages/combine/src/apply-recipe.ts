@@ -1,10 +1,16 @@
-import { type ContextOptions, chain, type Model, missingNeeds, runPass } from "@espalier/core";
+import { type Context, type ContextOptions, chain, type Model, missingNeeds, type Pass, runPass } from "@espalier/core";
 import { withFold } from "./fold-pass.ts";
 import { checkPasses } from "./order.ts";
 import { type ImportModule, loadPasses } from "./recipe/load-passes.ts";
 import type { PassRecipe, Target } from "./recipe/recipe.ts";
 import { onePerLayer } from "./report/one-per-layer.ts";
 import type { LayerEntry } from "./report/report.ts";
+
+/** Passes that are at hand, in the order in which they run. */
+export interface PassList {
+  readonly name: string;
+  readonly values: readonly Pass[];
+}
 
 export interface ApplyOptions extends Omit<ContextOptions, "report"> {
   readonly target: Target;
@@ -15,9 +21,26 @@ export interface ApplyOptions extends Omit<ContextOptions, "report"> {
 export interface Made {
   readonly model: Model;
   readonly layers: readonly LayerEntry[];
+  /** A pass changed something: it says so, or it says nothing and gave another model back. */
+  readonly changed: boolean;
   /** A pass took statistics from calibration data. */
   readonly calibrated: boolean;
 }
+
+/** The pass, with `changed` called where it gives another model back without a word in the report. */
+const watched = (pass: Pass, changed: () => void): Pass => ({
+  ...pass,
+  async apply(model, ctx, stats) {
+    let told = false;
+    const report: Context["report"] = (entry) => {
+      told = true;
+      ctx.report(entry);
+    };
+    const made = await pass.apply(model, { ...ctx, report }, stats);
+    if (!told && made !== model) changed();
+    return made;
+  },
+});
 
 /**
  * The model that the passes of a recipe make, all checked before the first runs. Before the first that quantizes, what
@@ -27,16 +50,19 @@ export interface Made {
  */
 export const applyRecipe = async (
   model: Model,
-  recipe: PassRecipe,
+  recipe: PassRecipe | PassList,
   { target, importModule, ...context }: ApplyOptions,
 ): Promise<Made> => {
-  const passes = await loadPasses(recipe, importModule, target);
+  const passes = "values" in recipe ? recipe.values : await loadPasses(recipe, importModule, target);
   checkPasses(passes, context);
   const entries: LayerEntry[] = [];
-  const made = await runPass(model, chain(withFold(passes), recipe.name), {
-    ...context,
-    report: (entry) => entries.push(entry),
-  });
-  const calibrated = passes.some((pass) => missingNeeds(pass, {}).includes("calibration"));
-  return { model: made, layers: onePerLayer(entries), calibrated };
+  let changed = false;
+  const all = withFold(passes.map((pass) => watched(pass, () => (changed = true))));
+  const made = await runPass(model, chain(all, recipe.name), { ...context, report: (entry) => entries.push(entry) });
+  return {
+    model: made,
+    layers: onePerLayer(entries),
+    changed: changed || entries.some(({ action }) => action === "changed"),
+    calibrated: passes.some((pass) => missingNeeds(pass, {}).includes("calibration")),
+  };
 };

@@ -1,5 +1,6 @@
-import { type Model, onnxBytes, writeOnnx } from "@espalier/core";
+import { definePass, type Model, onnxBytes, writeOnnx } from "@espalier/core";
 import { tinyConv, tinyMlp, tinyTransformer } from "@espalier/core/testing";
+import { rtn } from "@espalier/quant";
 import { describe, expect, it } from "vitest";
 import { compress } from "./compress.ts";
 
@@ -50,6 +51,34 @@ describe("compress without measuring", () => {
     };
     expect(await ops("node")).toContain("MatMulNBits");
     expect(await ops("web")).not.toContain("MatMulNBits");
+  });
+
+  it("runs passes that are given as values, sorted by stage, and names them", async () => {
+    const order: string[] = [];
+    const noting = (name: string, stage: "encode" | "train") =>
+      definePass({
+        name,
+        stage,
+        apply(model) {
+          order.push(name);
+          return model;
+        },
+      });
+    const passes = [noting("x/late", "encode"), rtn({ bits: 8 }), noting("x/early", "train")];
+    const { report } = await compress(tinyMlp().model, { passes, measure: false });
+    expect(order).toEqual(["x/early", "x/late"]);
+    expect(report.recipe).toBe("x/early → quant/rtn → x/late");
+    expect(report.layers.some(({ pass, action }) => pass === "quant/rtn" && action === "changed")).toBe(true);
+    await expect(compress(tinyMlp().model, { passes, recipe: "int8" })).rejects.toMatchObject({ code: "BAD_OPTION" });
+  });
+
+  it("keeps the work of a pass that reports nothing, and discards none but that of fold", async () => {
+    const metadata = new Map([["by", "silent"]]);
+    const silent = definePass({ name: "x/silent", stage: "encode", apply: (model) => ({ ...model, metadata }) });
+    const idle = definePass({ name: "x/idle", stage: "encode", apply: (model) => model });
+    const { model } = tinyConv();
+    expect((await compress(model, { passes: [silent], measure: false })).model.metadata).toEqual(metadata);
+    expect((await compress(model, { passes: [idle], measure: false })).model).toBe(model);
   });
 
   it("refuses int8-static without calibration data", async () => {

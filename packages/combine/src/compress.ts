@@ -1,14 +1,14 @@
 import { brotliBytes, isEspalierError, type Model, measureSize, streamOnnx } from "@espalier/core";
-import type { ApplyOptions } from "./apply-recipe.ts";
+import type { ApplyOptions, PassList } from "./apply-recipe.ts";
 import { budgetOf } from "./budget.ts";
 import { badOption } from "./errors.ts";
+import { orderPasses } from "./order.ts";
 import { outcomeOf } from "./outcome.ts";
 import { parseRecipe, recipeOf } from "./recipe/parse-recipe.ts";
-import { isSearch, type Target, targets } from "./recipe/recipe.ts";
+import { type Recipe, type Target, targets } from "./recipe/recipe.ts";
 import type { Report } from "./report/report.ts";
 import { unchangedWarning, warningsOf } from "./report/warnings.ts";
 import type { CompressOptions } from "./settings.ts";
-import { changes } from "./trial.ts";
 
 export interface Compressed {
   /** The very model that came in where nothing could be done. */
@@ -20,7 +20,9 @@ export interface Compressed {
   readonly stopped: boolean;
 }
 
-const checkOptions = ({ maxDrop, measure, target }: CompressOptions) => {
+const checkOptions = ({ maxDrop, measure, target, recipe, passes }: CompressOptions) => {
+  if (passes && recipe !== undefined) throw badOption("passes and recipe are both given. Leave one of them out.");
+  if (passes?.length === 0) throw badOption("passes is empty. Give at least one, or a recipe.");
   if (target !== undefined && !targets.includes(target))
     throw badOption(`target is "${target}". Choose one of ${targets.join(", ")}.`);
   if (maxDrop === undefined) return;
@@ -43,6 +45,12 @@ const applyOptions = (
     ...(signal && { signal }),
     ...(progress && { progress }),
   };
+};
+
+const recipeFrom = ({ recipe = "auto", passes }: CompressOptions): Recipe | PassList => {
+  const sorted = passes && orderPasses(passes);
+  if (sorted) return { name: sorted.map(({ name }) => name).join(" → "), values: sorted };
+  return typeof recipe === "string" ? recipeOf(recipe) : parseRecipe(recipe);
 };
 
 /** Bytes after brotli, where that can be told: not in browsers, not beyond one file, not once stopped. */
@@ -77,10 +85,11 @@ const peakRss = (): number | undefined => {
 export const compress = async (model: Model, options: CompressOptions = {}): Promise<Compressed> => {
   const started = performance.now();
   checkOptions(options);
-  const { recipe: asked = "auto", measure = true, signal, maxDrop } = options;
-  const recipe = typeof asked === "string" ? recipeOf(asked) : parseRecipe(asked);
-  const target = options.target ?? recipe.target ?? "node";
-  const budget = budgetOf(recipe.budget, { maxDrop, target, search: isSearch(recipe) && measure });
+  const { measure = true, signal, maxDrop } = options;
+  const recipe = recipeFrom(options);
+  const { target: own, budget: limits } = "values" in recipe ? {} : recipe;
+  const target = options.target ?? own ?? "node";
+  const budget = budgetOf(limits, { maxDrop, target, search: "candidates" in recipe && measure });
   const inputBytes = measureSize(model).bytes;
   const {
     trial,
@@ -96,7 +105,7 @@ export const compress = async (model: Model, options: CompressOptions = {}): Pro
     apply: applyOptions(options, target),
     options,
   });
-  const done = trial && changes(trial) ? trial : undefined;
+  const done = trial?.changed ? trial : undefined;
   const result = done?.model ?? model;
   const outputBytes = done?.bytes ?? inputBytes;
   const met = done ? done.excess.length === 0 : outputBytes <= (budget.bytes ?? outputBytes);

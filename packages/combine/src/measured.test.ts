@@ -85,8 +85,11 @@ describe("compress with measuring", () => {
     expect(result.model).toBe(model);
     expect(result.report.warnings).toEqual(["nothing was changed: its weights are uint8 (1 layer)"]);
     const small = await compress(model, { recipe: "int8-weights", measure: false });
-    const again = await compress(small.model, { ort, recipe: "int8-weights" });
-    expect(again.model).toBe(small.model);
+    for (const recipe of ["int8-weights", "int8"]) {
+      const again = await compress(small.model, { ort, recipe });
+      expect(again.model).toBe(small.model);
+      expect(again.report.warnings.join()).toContain("nothing was changed");
+    }
   });
 
   it("stops while it measures: the result as far as that came, with stopped: true", async () => {

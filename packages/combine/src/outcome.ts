@@ -1,5 +1,5 @@
 import { isEspalierError, type Model, type Ort } from "@espalier/core";
-import type { ApplyOptions } from "./apply-recipe.ts";
+import type { ApplyOptions, PassList } from "./apply-recipe.ts";
 import { noRuntime } from "./errors.ts";
 import { candidateOf } from "./recipe/parse-recipe.ts";
 import type { Budget, PassRecipe, SearchRecipe, Target } from "./recipe/recipe.ts";
@@ -7,7 +7,7 @@ import { openReference, type Reference } from "./reference.ts";
 import type { CandidateRow, Report } from "./report/report.ts";
 import { search } from "./search.ts";
 import type { CompressOptions } from "./settings.ts";
-import { changes, judged, makeTrial, measuredTrial, type Trial } from "./trial.ts";
+import { judged, makeTrial, measuredTrial, type Trial } from "./trial.ts";
 
 /** What came of a recipe. */
 export interface Outcome {
@@ -58,7 +58,10 @@ const withReference = async <T>(
 const evaluates = ({ options }: Work) => options.data?.evaluate !== undefined;
 
 /** Passes only: of a search, those of its first candidate, which is the safe one. */
-const unmeasured = async (recipe: PassRecipe | SearchRecipe, { model, budget, apply }: Work): Promise<Outcome> => {
+const unmeasured = async (
+  recipe: PassRecipe | PassList | SearchRecipe,
+  { model, budget, apply }: Work,
+): Promise<Outcome> => {
   if ("candidates" in recipe) {
     const first = candidateOf(recipe.candidates[0]!);
     const warning = `nothing was measured to choose by: took ${first.name}, the first candidate of ${recipe.name}`;
@@ -74,11 +77,11 @@ const unmeasured = async (recipe: PassRecipe | SearchRecipe, { model, budget, ap
 };
 
 /** One recipe, measured; as far as that came where the signal is raised after the passes are through. */
-const single = async (recipe: PassRecipe, work: Work): Promise<Outcome> => {
+const single = async (recipe: PassRecipe | PassList, work: Work): Promise<Outcome> => {
   const { model, budget, apply, options, target } = work;
   measuringOrt(options, target);
   const trial = await makeTrial(model, recipe, apply);
-  if (!changes(trial)) return { trial, stopped: false };
+  if (!trial.changed) return { trial, stopped: false };
   try {
     return await withReference(work, async (reference) => ({
       trial: await measuredTrial(trial, { reference, budget, evaluate: evaluates(work) }),
@@ -92,9 +95,9 @@ const single = async (recipe: PassRecipe, work: Work): Promise<Outcome> => {
 };
 
 /** Runs a recipe as far as the options ask for. @throws EspalierError as `compress` */
-export const outcomeOf = (recipe: PassRecipe | SearchRecipe, work: Work): Promise<Outcome> => {
+export const outcomeOf = (recipe: PassRecipe | PassList | SearchRecipe, work: Work): Promise<Outcome> => {
   if (work.options.measure === false) return unmeasured(recipe, work);
-  if ("passes" in recipe) return single(recipe, work);
+  if (!("candidates" in recipe)) return single(recipe, work);
   return withReference(work, async (reference) => {
     const { budget, inputBytes, apply, model } = work;
     const { progress = () => undefined } = work.options;

@@ -92,7 +92,7 @@ describe("a search", () => {
     });
     expect(reasonOf(result, "fails")).toBe("layers are of the wrong kind. Take others.");
     expect(reasonOf(result, "broken")).toContain("Unheard");
-    expect(reasonOf(result, "grows")).toContain("not below the input's");
+    expect(reasonOf(result, "grows")).toContain("saves less than 2 % of the input's");
     expect(reasonOf(result, "twin")).toBe("the same as good");
   });
 

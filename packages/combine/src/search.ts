@@ -1,12 +1,13 @@
 import { checkAborted, isEspalierError, type Model, type ProgressEvent } from "@espalier/core";
 import type { ApplyOptions } from "./apply-recipe.ts";
 import { badRecipe } from "./errors.ts";
+import { fingerprint } from "./fingerprint.ts";
 import { tryLoadPasses } from "./recipe/load-passes.ts";
 import { candidateOf } from "./recipe/parse-recipe.ts";
 import type { Budget, PassRecipe, SearchRecipe } from "./recipe/recipe.ts";
 import type { Reference } from "./reference.ts";
 import type { CandidateRow } from "./report/report.ts";
-import { changes, makeTrial, measuredTrial, type Trial } from "./trial.ts";
+import { makeTrial, measuredTrial, type Trial } from "./trial.ts";
 
 export interface SearchOptions extends ApplyOptions {
   readonly reference: Reference;
@@ -23,6 +24,9 @@ export interface SearchResult {
   readonly rows: readonly CandidateRow[];
   readonly stopped: boolean;
 }
+
+/** A result that saves less of the input's bytes is not worth a change: of a model that is compressed already. */
+const LEAST_SAVED = 0.02;
 
 const codeOf = (error: unknown) => (isEspalierError(error) ? error.code : undefined);
 
@@ -51,12 +55,6 @@ const rowOf = (trial: Trial, verdict: CandidateRow["verdict"], reason?: string):
   };
 };
 
-/** The same for recipes that did the same to every layer. */
-const keyOf = ({ layers }: Trial) =>
-  JSON.stringify(
-    layers.filter(({ action }) => action === "changed").map(({ layer, form, bytesAfter }) => [layer, form, bytesAfter]),
-  );
-
 /** Nothing tells good results from bad ones: no output says anything, and the user scores none. */
 const isBlind = ({ measured }: Trial) => measured?.counted.length === 0 && measured.metrics === undefined;
 
@@ -78,10 +76,11 @@ const tryOne = async (
     const verdict = codeOf(error) === "MISSING_NEED" ? "skipped" : "failed";
     return { row: { recipe: recipe.name, verdict, reason: reasonOf(error) } };
   }
-  if (!changes(trial)) return { row: rowOf(trial, "skipped", "changes no layer") };
-  if (trial.bytes >= inputBytes) return { row: rowOf(trial, "over", `not below the input's ${inputBytes} bytes`) };
-  const key = keyOf(trial);
-  const twin = made.get(key);
+  if (!trial.changed) return { row: rowOf(trial, "skipped", "changes no layer") };
+  if (trial.bytes > (1 - LEAST_SAVED) * inputBytes)
+    return { row: rowOf(trial, "over", `saves less than ${LEAST_SAVED * 100} % of the input's ${inputBytes} bytes`) };
+  const key = await fingerprint(trial.model);
+  const twin = key === undefined ? undefined : made.get(key);
   if (twin !== undefined) return { row: rowOf(trial, "skipped", `the same as ${twin}`) };
   const larger = best !== undefined && best.excess.length === 0 && trial.bytes >= best.bytes;
   try {

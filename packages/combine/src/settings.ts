@@ -1,4 +1,4 @@
-import type { Calibration, Feeds, Ort, ProgressEvent, Tensor } from "@espalier/core";
+import type { Calibration, Feeds, Ort, Pass, ProgressEvent, Tensor } from "@espalier/core";
 import type { ImportModule } from "./recipe/load-passes.ts";
 import type { Recipe, Target } from "./recipe/recipe.ts";
 import type { Metrics } from "./report/report.ts";
@@ -17,6 +17,8 @@ export interface Data {
 export interface CompressOptions {
   /** A name, or a recipe as JSON. Default "auto". */
   readonly recipe?: string | Recipe;
+  /** Passes as values, in place of a recipe: run in the order of their stages. */
+  readonly passes?: readonly Pass[];
   /** onnxruntime-node or onnxruntime-web: calibrates, and measures for targets "node" and "size". */
   readonly ort?: Ort;
   /** onnxruntime-web: measures for target "web". */

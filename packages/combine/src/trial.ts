@@ -1,22 +1,19 @@
 import { type Model, measureSize } from "@espalier/core";
-import { type ApplyOptions, applyRecipe, type Made } from "./apply-recipe.ts";
+import { type ApplyOptions, applyRecipe, type Made, type PassList } from "./apply-recipe.ts";
 import { type Excess, type Found, overBudget } from "./budget.ts";
 import type { Budget, PassRecipe } from "./recipe/recipe.ts";
 import type { Measured, Reference } from "./reference.ts";
 
 /** A recipe, what it made, and what was found of it. */
 export interface Trial extends Made {
-  readonly recipe: PassRecipe;
+  readonly recipe: PassRecipe | PassList;
   readonly bytes: number;
   readonly measured?: Measured;
   /** Limits of the budget that it does not keep. */
   readonly excess: readonly Excess[];
 }
 
-/** True where a pass reported a layer that it changed. */
-export const changes = ({ layers }: Made): boolean => layers.some(({ action }) => action === "changed");
-
-export const makeTrial = async (model: Model, recipe: PassRecipe, options: ApplyOptions): Promise<Trial> => {
+export const makeTrial = async (model: Model, recipe: PassRecipe | PassList, options: ApplyOptions): Promise<Trial> => {
   const made = await applyRecipe(model, recipe, options);
   return { ...made, recipe, bytes: measureSize(made.model).bytes, excess: [] };
 };

@@ -48,15 +48,17 @@ const swept = (graph: Graph, names: ReadonlyMap<string, unknown>): Graph => {
   };
 };
 
-/** The model with pieces in place of weights and nodes, in every graph; weights that became useless are dropped. */
+/** The model with pieces in place of weights and nodes, in every graph; weights that became useless are dropped. The very model where nothing is replaced. */
 export const rewrite = (
   model: Model,
-  { values = new Map(), nodes: replaced = new Map(), sweep = [] }: Replacements,
+  { values = new Map(), nodes: replaced = new Map(), sweep: places = [] }: Replacements,
 ): Model => {
+  const sweep = [...places];
+  if (values.size === 0 && replaced.size === 0 && sweep.length === 0) return model;
   const opsets = new Map(model.opsets);
   const shared = new Set<Piece>();
   const pieces = byPlace(values);
-  const sweeping = byPlace([...sweep].map((place) => [place, true]));
+  const sweeping = byPlace(sweep.map((place) => [place, true]));
 
   const visit = (graph: Graph): Graph => {
     const own = pieces.get(graph) ?? none;

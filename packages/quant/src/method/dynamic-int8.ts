@@ -109,6 +109,7 @@ export const dynamicInt8 = ({
       ctx.progress({ kind: "end", task: NAME });
       const sweep = [...made.keys()].map(({ weight }) => weight);
       const integers = rewrite(model, { nodes: dynamicPieces(model, made, fresh), sweep });
-      return restInEightBits(integers, ctx, NAME, { portable, embeddings, skip, only });
+      const result = await restInEightBits(integers, ctx, NAME, { portable, embeddings, skip, only });
+      return result === model ? original : result;
     },
   });

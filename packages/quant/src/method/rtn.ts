@@ -184,6 +184,7 @@ export const rtn = ({
         for (const [place, piece] of await halfConstants(constants, fresh, () => checkAborted(NAME, ctx.signal)))
           values.set(place, piece);
       }
-      return rewrite(model, { values, nodes, sweep });
+      const result = rewrite(model, { values, nodes, sweep });
+      return result === model ? original : result;
     },
   });

@@ -139,7 +139,8 @@ export const staticInt8 = ({
           bytesAfter: pieceBytes({ nodes: [], weights: constants }),
         });
       const integers = rewrite(model, await staticPieces(model, places, weights, form, grids));
-      return restInEightBits(integers, ctx, NAME, { portable, embeddings, skip, only });
+      const result = await restInEightBits(integers, ctx, NAME, { portable, embeddings, skip, only });
+      return result === model ? original : result;
     },
   });
 };
