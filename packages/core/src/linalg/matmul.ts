@@ -8,13 +8,13 @@ export interface MatmulOptions {
 }
 
 /** A matrix, or its transpose, as a view. */
-export const viewOf = ({ rows, columns, data }: Matrix, turned = false): View =>
+const viewOf = ({ rows, columns, data }: Matrix, turned = false): View =>
   turned
     ? { data, offset: 0, rows: columns, columns: rows, rowStep: 1, columnStep: columns }
     : { data, offset: 0, rows, columns, rowStep: columns, columnStep: 1 };
 
 /** All of a matrix, or its lower triangle, as a target. */
-export const targetOf = ({ data, columns }: Matrix, lower = false, offset = 0): Target => ({
+const targetOf = ({ data, columns }: Matrix, lower = false, offset = 0): Target => ({
   data,
   rowStart: (row) => offset + row * columns,
   lower,
@@ -41,7 +41,7 @@ export const matmul = (
 };
 
 /** Copies the lower triangle over the upper one. */
-export const mirror = (a: Matrix): Matrix => {
+const mirror = (a: Matrix): Matrix => {
   const { rows: n, data } = a;
   for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) data[j * n + i] = data[i * n + j];
   return a;

@@ -17,7 +17,7 @@ import type { OutgoingPayload } from "./splice.ts";
 import { varintBytes, wire } from "./wire.ts";
 
 /** A file beside the model, and where in it a tensor goes. */
-export interface Place {
+interface Place {
   readonly location: string;
   readonly offset: number;
 }

@@ -1,4 +1,4 @@
-import { children, type MessageKind, PAYLOAD_MARK, RAW_DATA } from "./schema.ts";
+import { children, type MessageKind, PAYLOAD_MARK } from "./schema.ts";
 import { type Part, partLength } from "./source.ts";
 import { bytesHeader, type Cursor, readHeader, readVarint, wire } from "./wire.ts";
 
@@ -107,6 +107,3 @@ export const splice = (
   payloads.length === 0
     ? [skeleton]
     : spliceMessage({ bytes: skeleton, base: 0, position: 0 }, skeleton.length, kind, payloads).parts;
-
-/** A payload of raw_data. */
-export const rawPayload = (parts: readonly Part[]): OutgoingPayload => ({ field: RAW_DATA, parts });

@@ -23,7 +23,7 @@ export interface ConvOptions extends Pick<RankOptions, "ratio" | "rank" | "energ
 export type ConvRule = Exclude<RankRule, { kind: "budget" }>;
 
 /** A row of smaller convolutions. */
-export interface Row {
+interface Row {
   readonly stages: readonly Stage[];
   /** What the report says of the ranks. */
   readonly form: string;
