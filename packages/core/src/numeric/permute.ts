@@ -55,10 +55,9 @@ const exchange = (values: Numbers, out: Numbers, a: Axis, b: Axis, from: number,
  * @param values row-major, `dims` long
  */
 export const permute = <T extends Numbers>(values: T, dims: readonly number[], order: readonly number[]): T => {
-  const out = values.slice() as T;
-  if (values.length === 0) return out;
-  const axes = axesOf(dims, order);
-  if (axes.length < 2) return out;
+  const axes = values.length === 0 ? [] : axesOf(dims, order);
+  if (axes.length < 2) return values.slice() as T;
+  const out = new (values.constructor as new (length: number) => T)(values.length);
   // The innermost axis of the result and the innermost of the source go together; the others count around them.
   const inner = axes.pop()!;
   const source =

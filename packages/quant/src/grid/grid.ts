@@ -55,6 +55,9 @@ export const middleOf = (bits: GridBits): number => 2 ** (bits - 1);
 /** Highest code: 2^bits - 1. */
 export const highestOf = (bits: GridBits): number => 2 ** bits - 1;
 
+/** True where no block had infinite values or NaN. */
+export const isFiniteGrid = ({ scales }: Grid): boolean => scales.every(Number.isFinite);
+
 /** Values of a grid: w = (code - zero) * scale, [rows, columns]. */
 export const dequantizeRows = ({ bits, rows, columns, blockSize, blocks, codes, scales, zeroPoints }: Grid) => {
   const values = new Float32Array(rows * columns);

@@ -1,5 +1,20 @@
 const BYTE = 8;
 
+const NIBBLE = 4;
+const NIBBLES_PER_WORD = 4;
+
+/** Codes of 4 bits to bytes, four at a time: abcd of a little-endian word become b << 4 | a and d << 4 | c. */
+const packNibbles = (codes: Uint8Array): Uint8Array => {
+  const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / NIBBLES_PER_WORD);
+  const packed = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const pairs = word | (word >>> NIBBLE);
+    packed[i] = (pairs & 0xff) | ((pairs >>> BYTE) & 0xff00);
+  }
+  return new Uint8Array(packed.buffer);
+};
+
 /** Bytes of a row of `columns` codes that starts on a byte. */
 export const packedLength = (columns: number, bits: number): number => Math.ceil((columns * bits) / BYTE);
 
@@ -20,6 +35,8 @@ export const packRows = (
   { padded = columns, fill = 0 }: { padded?: number; fill?: number } = {},
 ): Uint8Array => {
   if (bits === BYTE && padded === columns) return codes;
+  if (bits === NIBBLE && columns % NIBBLES_PER_WORD === 0 && padded === columns && codes.byteOffset % 4 === 0)
+    return packNibbles(codes);
   const width = packedLength(padded, bits);
   const perByte = BYTE / bits;
   const packed = new Uint8Array(rows * width);

@@ -12,22 +12,9 @@ export interface SymmetricRange {
  *     full (lowest = -highest - 1):  scale = m / lowest     m falls on the lowest code; the scale may be negative
  *     narrow (lowest = -highest):    scale = |m| / highest
  *
- * @param w [.., start .. end, ..]
  * 0 for a block of zeros.
  */
-export const extremeScale = (
-  w: Float32Array,
-  start: number,
-  end: number,
-  { lowest, highest }: SymmetricRange,
-): number => {
-  let least = 0;
-  let most = 0;
-  for (let i = start; i < end; i++) {
-    const value = w[i]!;
-    if (value < least) least = value;
-    if (value > most) most = value;
-  }
+export const extremeScale = (least: number, most: number, { lowest, highest }: SymmetricRange): number => {
   if (lowest === -highest) return Math.max(most, -least) / highest;
   return (most > -least ? most : least) / lowest || 0;
 };

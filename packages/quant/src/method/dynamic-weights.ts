@@ -3,8 +3,8 @@ import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import { type IntegerLayout, type IntegerType, integerWeights } from "../export/integer-weights.ts";
 import type { Names } from "../export/piece.ts";
 import { columnsOf } from "../grid/columns.ts";
+import { isFiniteGrid } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
-import { allFinite } from "./all-finite.ts";
 import type { DynamicLayer } from "./dynamic-pieces.ts";
 import type { DynamicKind } from "./dynamic-places.ts";
 
@@ -70,7 +70,6 @@ export const dynamicWeights = async (
 ): Promise<DynamicLayer | undefined> => {
   const { tensor, name, dims } = layer.weight;
   const values = await floatValues(tensor);
-  if (!allFinite(values)) return undefined;
   const rows = scalesOf(layer, kind, options.perChannel);
   const width = partWidth(layer, kind, options);
   const grid = quantizeRows(gatherChannels(values, channelViewOf(layer)), rows, values.length / rows, {
@@ -78,6 +77,7 @@ export const dynamicWeights = async (
     range: "narrow",
     ...(width < dims[1]! && { blockSize: width }),
   });
+  if (!isFiniteGrid(grid)) return undefined;
   if (grid.blocks === 1) {
     const layout = layoutOf(layer, kind, dims[1]!, options);
     return { kind, parts: [integerWeights(name, grid, layout, fresh)], starts: [0] };

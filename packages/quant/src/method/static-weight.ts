@@ -2,9 +2,9 @@ import { floatValues, type Layer, type Tensor } from "@espalier/core";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import { type FixedWeight, fixedWeight, leastSteps } from "../export/fixed.ts";
 import type { Names } from "../export/piece.ts";
+import { isFiniteGrid } from "../grid/grid.ts";
 import { withLeastScales } from "../grid/least-scales.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
-import { allFinite } from "./all-finite.ts";
 
 /** A bias that is added to the sums of a layer, and the step of the layer's input there. */
 interface Added {
@@ -21,11 +21,10 @@ export const staticWeight = async (
 ): Promise<FixedWeight | undefined> => {
   const { tensor, name } = layer.weight;
   const view = channelViewOf(layer);
-  const values = await floatValues(tensor);
-  if (!allFinite(values)) return undefined;
-  const w = gatherChannels(values, view);
+  const w = gatherChannels(await floatValues(tensor), view);
   const [rows, columns] = perChannel ? [view.channels, w.length / view.channels] : [1, w.length];
   let grid = quantizeRows(w, rows, columns, { bits: portable ? 7 : 8, range: "narrow" });
+  if (!isFiniteGrid(grid)) return undefined;
   for (const { bias, step } of added) {
     if (!bias) continue;
     const least = leastSteps(await floatValues(bias), step);

@@ -9,7 +9,7 @@ import { matMulNBits, nbitsWeights } from "../export/matmul-nbits.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
-import type { Clip } from "../grid/grid.ts";
+import { type Clip, isFiniteGrid } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
 import { runtimesOf } from "../support.ts";
 import { allFinite } from "./all-finite.ts";
@@ -67,7 +67,6 @@ export const piecesOf = async (
   const { name, tensor } = layer.weight;
   const type = tensor.type as "float32" | "float16";
   const values = await floatValues(tensor);
-  if (!allFinite(values)) return undefined;
   const rows = gatherChannels(values, view);
   const columns = view.outer * view.inner;
   const { form, bits, blockSize } =
@@ -77,6 +76,7 @@ export const piecesOf = async (
     ...runtimesOf(form, bits, layer.kind),
     form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
   });
+  if (bits === HALF_BITS && !allFinite(values)) return undefined;
   if (bits === HALF_BITS) return done({ value: storeHalf(name, tensor.dims, values, fresh) });
   const balance = rounding === "auto" ? layer.kind === "conv" : rounding === "balanced";
   const scales = view.channels * Math.ceil(columns / blockSize);
@@ -89,6 +89,7 @@ export const piecesOf = async (
     clip,
     scaleType: type === "float16" || halfIsSmaller(scales, `${name}_s`) ? "float16" : "float32",
   });
+  if (!isFiniteGrid(rounded)) return undefined;
   const grid = balance ? balanceRows(rows, rounded) : rounded;
   const weight = { name, dims: tensor.dims, type };
   if (form === "decode") {
