@@ -157,10 +157,14 @@ export const factorPass = <Stats>(
   const { name } = method;
   const rule = rankRule(name, ranks);
   const reasonOf = unselected({ skip, only });
+  // what can be gained by no rank is not worth statistics: depthwise convolutions, above all
+  const observed = (layer: Layer): boolean => {
+    const shape = reasonOf(layer) ?? shapeOf(layer);
+    return typeof shape !== "string" && largestUsefulRank(shape.m, shape.n) >= 1;
+  };
   const observer: LayerObserver<Stats> | undefined = method.observe && {
     ...method.observe,
-    init: (layer) =>
-      reasonOf(layer) === undefined && typeof shapeOf(layer) !== "string" ? method.observe!.init(layer) : undefined,
+    init: (layer) => (observed(layer) ? method.observe!.init(layer) : undefined),
   };
   const apply = async (model: Model, ctx: Context, stats: ReadonlyMap<string, Stats>): Promise<Model> => {
     const report = (
