@@ -15,6 +15,7 @@ export default {
     direction("core", [], "core imports none of ours"),
     direction("hw-kernels", [], "hw-kernels imports none of ours"),
     direction("quant", ["core"], "a method imports only core"),
+    direction("prune", ["core"], "a method imports only core"),
     direction("lowrank", ["core"], "a method imports only core"),
     direction("combine", ["core"], "combine takes passes as values or loads them by name"),
     {

@@ -1,0 +1,48 @@
+import type { MagnitudeOptions } from "./method/magnitude.ts";
+
+/** JSON Schema, the part that is used here. */
+interface Schema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly pattern?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: boolean;
+  readonly description?: string;
+}
+
+/** Options that JSON can hold, without those that are functions. */
+const object = <Options>(properties: Readonly<Partial<Record<keyof Options & string, Schema>>>): Schema => ({
+  type: "object",
+  properties: properties as Readonly<Record<string, Schema>>,
+  additionalProperties: false,
+});
+
+const names: readonly Schema[] = [{ type: "string" }, { type: "array", items: { type: "string" } }];
+const pattern: Schema = {
+  type: "string",
+  pattern: "^[0-9]+:[0-9]+$",
+  description: 'N weights of each M along the inputs stay: "2:4".',
+};
+const common = {
+  skip: { anyOf: names, description: "Layers that are left alone: names, operators, globs." },
+  only: { anyOf: names, description: "The only layers that are changed: names, operators, globs." },
+  sparsity: { type: "number", minimum: 0, exclusiveMaximum: 1, description: "Share of the weights to set to zero." },
+  pattern,
+  embeddings: { type: "boolean", description: "Prune tables of embeddings too." },
+} satisfies Record<string, Schema>;
+const uniform: Schema = { enum: ["uniform"], description: "The same sparsity for every layer." };
+
+/** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
+export const optionSchemas = {
+  magnitude: object<MagnitudeOptions>({
+    ...common,
+    ratios: uniform,
+    scope: { enum: ["layer", "global", "row"], description: "Among which weights the lowest go." },
+    quality: { type: "number", minimum: 0, description: "Weights below this many standard deviations go." },
+  }),
+} as const;
