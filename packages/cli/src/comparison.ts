@@ -6,7 +6,6 @@ import {
   type Feeds,
   type Fidelity,
   generateFeeds,
-  type Latency,
   type LayerFidelity,
   type Model,
   measureLatency,
@@ -15,6 +14,7 @@ import {
   openSession,
   type ProgressEvent,
   streamOnnx,
+  type Timing,
 } from "@espalier/core";
 import type { Data, Evaluate } from "./data/data.ts";
 
@@ -27,8 +27,7 @@ export interface ComparisonDocument {
   readonly fidelity: Readonly<Record<string, Fidelity>>;
   readonly layers: readonly LayerFidelity[];
   readonly metrics?: { readonly a: Metrics; readonly b: Metrics };
-  /** `before` is A, `after` is B. */
-  readonly latency: Latency;
+  readonly latency: { readonly a: Timing; readonly b: Timing; readonly ratio: number };
 }
 
 export interface ComparisonOptions {
@@ -67,7 +66,7 @@ export const comparisonOf = async (a: Model, b: Model, options: ComparisonOption
   const calibration = data ? data.calibration : () => made;
   const { outputs, layers } = await compareModels(a, b, { ...shared, data: calibration });
   const feeds = await firstFeeds(calibration, TIMED_FEEDS);
-  const latency = await measureLatency({ ...shared, before: a, after: b, feeds });
+  const { before, after, ratio } = await measureLatency({ ...shared, before: a, after: b, feeds });
   const evaluate = data?.evaluate;
   const metrics = evaluate && { a: await evaluated(a, evaluate, options), b: await evaluated(b, evaluate, options) };
   const sizeOf = async (model: Model) => {
@@ -81,6 +80,6 @@ export const comparisonOf = async (a: Model, b: Model, options: ComparisonOption
     fidelity: outputs,
     layers,
     ...(metrics && { metrics }),
-    latency: { ...latency },
+    latency: { a: before, b: after, ratio },
   };
 };

@@ -26,7 +26,7 @@ describe("compare", () => {
     expect(fidelity.y.relativeL2).toBeGreaterThan(0);
     expect(fidelity.y.relativeL2).toBeLessThan(0.02);
     expect(layers.map(({ value }: { value: string }) => value)).toEqual(expect.arrayContaining(["m", "r"]));
-    expect(latency.ratio).toBeCloseTo(latency.after.median / latency.before.median, 6);
+    expect(latency.ratio).toBeCloseTo(latency.b.median / latency.a.median, 6);
   });
 
   it("of a model with itself is exact, and says that inputs were made up", async () => {

@@ -10,6 +10,9 @@ import { nodeRuntime } from "../runtime.ts";
 import { compareReport } from "../text/compare-report.ts";
 import { paperOf } from "../text/paper.ts";
 
+/** What core measures latency on where nobody says. */
+const LATENCY_THREADS = 1;
+
 export interface CompareFlags {
   readonly data?: string;
   readonly threads?: number;
@@ -34,7 +37,7 @@ export const compareCommand = async (a: string, b: string, flags: CompareFlags, 
     const names = [basename(a), basename(b)] as const;
     const text = flags.json
       ? `${JSON.stringify(document, null, 2)}\n`
-      : compareReport({ ...document, names }, paperOf(io));
+      : compareReport({ ...document, names, threads: flags.threads ?? LATENCY_THREADS }, paperOf(io));
     io.stdout.write(text);
     return EXIT.good;
   } finally {

@@ -42,6 +42,9 @@ const runtimesFor = async (
   return ort ? { ort } : {};
 };
 
+/** What latency is measured on: one thread where nobody says, and always in onnxruntime-web. */
+const threadsOf = ({ threads = 1 }: CompressFlags, target: Target | undefined) => (target === "web" ? 1 : threads);
+
 /** The document of `--json`, and with it all that the printed report tells. */
 const documentOf = (report: Report, path: string, bytes: number, seconds: number) => {
   const { input, output, recipe, layers, fidelity, metrics, latency, warnings, ...rest } = report;
@@ -124,7 +127,10 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
     const document = documentOf(report, path, saved.bytes, (performance.now() - started) / 1000);
     const text = flags.json
       ? `${JSON.stringify(document, null, 2)}\n`
-      : compressReport({ ...document, asked: recipe.name, from: basename(model), to: path }, paperOf(io));
+      : compressReport(
+          { ...document, asked: recipe.name, from: basename(model), to: path, threads: threadsOf(flags, target) },
+          paperOf(io),
+        );
     io.stdout.write(text);
     return met ? EXIT.good : EXIT.notMet;
   } finally {

@@ -16,7 +16,7 @@ export interface BeforeAfter {
   readonly heads: readonly [string, string];
   readonly sizes: readonly [Sizes, Sizes];
   readonly latency?: readonly [Timing, Timing];
-  /** "onnxruntime-node" */
+  /** What latency was measured in: "onnxruntime-node, 1 thread" */
   readonly runtime?: string;
   readonly metrics?: readonly [Metrics, Metrics];
 }

@@ -3,11 +3,13 @@ import type { ComparisonDocument } from "../comparison.ts";
 import { beforeAfterTable } from "./before-after.ts";
 import { whereErrorGrows } from "./error-growth.ts";
 import { fidelityTable } from "./fidelity-table.ts";
-import { number } from "./format.ts";
+import { number, plural } from "./format.ts";
 import { type Paper, table } from "./paper.ts";
 
 export interface CompareReport extends ComparisonDocument {
   readonly names: readonly [string, string];
+  /** Of the runtime that latency was measured in. */
+  readonly threads: number;
 }
 
 const SHOWN_VALUES = 8;
@@ -36,8 +38,8 @@ export const compareReport = (report: CompareReport, paper: Paper): string => {
       {
         heads: ["A", "B"],
         sizes: [a, b],
-        runtime: "onnxruntime-node",
-        latency: [latency.before, latency.after],
+        runtime: `onnxruntime-node, ${plural(report.threads, "thread")}`,
+        latency: [latency.a, latency.b],
         ...(metrics && { metrics: [metrics.a, metrics.b] as const }),
       },
       paper,

@@ -1,7 +1,7 @@
 import type { CandidateRow, Report } from "@espalier/combine";
 import { beforeAfterTable } from "./before-after.ts";
 import { fidelityTable } from "./fidelity-table.ts";
-import { bytes, number, percent, times } from "./format.ts";
+import { bytes, number, percent, plural, times } from "./format.ts";
 import { layersSummary } from "./layers-summary.ts";
 import { type Paper, table } from "./paper.ts";
 
@@ -11,6 +11,8 @@ export interface CompressReport extends Report {
   /** Names of the files. */
   readonly from: string;
   readonly to: string;
+  /** Of the runtime that latency was measured in. */
+  readonly threads: number;
 }
 
 const RUNTIMES = { node: "onnxruntime-node", size: "onnxruntime-node", web: "onnxruntime-web" };
@@ -65,7 +67,7 @@ export const compressReport = (report: CompressReport, paper: Paper): string => 
       {
         heads: ["before", "after"],
         sizes: [input, output],
-        runtime: RUNTIMES[report.target],
+        runtime: `${RUNTIMES[report.target]}, ${plural(report.threads, "thread")}`,
         ...(latency && { latency: [latency.before, latency.after] as const }),
         ...(metrics && { metrics: [metrics.before, metrics.after] as const }),
       },

@@ -159,7 +159,7 @@ describe("the report of compress", () => {
     seconds: 12.3,
     warnings: ["int8 activations need --data"],
   };
-  const full: CompressReport = { ...report, asked: "auto", from: "m.onnx", to: "m.auto.onnx" };
+  const full: CompressReport = { ...report, asked: "auto", from: "m.onnx", to: "m.auto.onnx", threads: 1 };
 
   it("shows sizes, latency, metrics, fidelity, all candidates and warnings", () => {
     expect(compressReport(full, plainPaper)).toMatchInlineSnapshot(`
@@ -169,7 +169,7 @@ describe("the report of compress", () => {
                    before     after
         size     10.82 MB  2.912 MB  0.27 ×
         brotli   9.500 MB  2.190 MB  0.23 ×  as a server sends it
-        latency   23.1 ms   21.0 ms  0.91 ×  onnxruntime-node; middle half 22.8–23.9 and 20.7–21.5 ms
+        latency   23.1 ms   21.0 ms  0.91 ×  onnxruntime-node, 1 thread; middle half 22.8–23.9 and 20.7–21.5 ms
         cer        0.0378    0.0379          lower is better
 
       fidelity, on made-up inputs; --data measures on yours
