@@ -1,4 +1,4 @@
-import { definePass, EspalierError } from "@espalier/core";
+import { definePass, EspalierError, type Pass } from "@espalier/core";
 import { describe, expect, it } from "vitest";
 import { loadPasses } from "./load-passes.ts";
 import type { PassEntry, Target } from "./recipe.ts";
@@ -16,7 +16,9 @@ const modules: Readonly<Record<string, unknown>> = {
       throw new EspalierError("BAD_OPTION", "x/strict", "bits is 3. Choose 4.");
     },
     number: () => 3,
+    around: ({ inner }: { inner: Pass }) => idle({ inner: inner.name, preserves: inner.traits?.preserves }),
     optionSchemas: {
+      around: { type: "object", properties: { inner: { type: "object", makesPass: true } } },
       targeted: {
         type: "object",
         additionalProperties: false,
@@ -57,6 +59,19 @@ describe("loadPasses", () => {
     expect(await optionsSeen({ pass }, "web")).toEqual({ target: "web" });
     expect(await optionsSeen({ pass, options: { target: "size" } }, "web")).toEqual({ target: "size" });
     expect(await optionsSeen({ pass: "espalier-pass-x/default" }, "web")).toEqual({});
+  });
+
+  it("makes the pass that an option names, with its options, where the schema says makesPass", async () => {
+    const inner = { pass: "espalier-pass-x/default", options: { bits: 4 } };
+    expect(await optionsSeen({ pass: "espalier-pass-x/around", options: { inner } })).toEqual({
+      inner: "x/idle",
+      preserves: ['{"bits":4}'],
+    });
+    const wrong = loadPasses(
+      recipe({ pass: "espalier-pass-x/around", options: { inner: { pass: "espalier-pass-y/z" } } }),
+      load,
+    );
+    await expect(wrong).rejects.toThrow(/passes\[0\]\.options\.inner\.pass: module "espalier-pass-y"/);
   });
 
   it("names every module, export and option that is wrong at once, with the nearest names", async () => {

@@ -25,6 +25,26 @@ const offered = (module: Exports): string[] =>
     (name) => typeof module[name] === "function",
   );
 
+type Options = NonNullable<PassEntry["options"]>;
+
+/** Options with the pass itself in place of those that name one (schema keyword `makesPass`), or what is wrong with them. */
+const withPasses = async (
+  options: Options,
+  schema: Schema | undefined,
+  where: string,
+  load: ImportModule,
+  target: Target,
+): Promise<Options | string[]> => {
+  const made: Record<string, unknown> = { ...options };
+  for (const [key, { makesPass }] of Object.entries(schema?.properties ?? {})) {
+    if (makesPass !== true || options[key] === undefined) continue;
+    const found = await loadOne(options[key] as PassEntry, `${where}.options.${key}`, load, target);
+    if (Array.isArray(found)) return found;
+    made[key] = found;
+  }
+  return made;
+};
+
 const loadOne = async (
   { pass: path, options = {} }: PassEntry,
   where: string,
@@ -49,9 +69,11 @@ const loadOne = async (
   const schema = (module.optionSchemas as Readonly<Record<string, Schema>> | undefined)?.[factory];
   const problems = schema ? schemaProblems(options, schema, `${where}.options`) : [];
   if (problems.length > 0) return problems;
+  const given = await withPasses(options, schema, where, load, target);
+  if (Array.isArray(given)) return given;
   const targeted = schema?.properties?.target !== undefined && options.target === undefined;
   try {
-    const made: unknown = await make(targeted ? { ...options, target } : options);
+    const made: unknown = await make(targeted ? { ...given, target } : given);
     return isPass(made) ? made : [`${where}.pass: "${path}" makes no pass (name, stage and apply)`];
   } catch (error) {
     const message = isEspalierError(error) ? error.message.replace(/^\[[^\]]*\] /, "") : firstLine(error);
