@@ -1,4 +1,4 @@
-import type { Metrics } from "@espalier/combine";
+import type { Metrics, Sizes } from "@espalier/combine";
 import {
   brotliBytes,
   type Calibration,
@@ -6,6 +6,7 @@ import {
   type Feeds,
   type Fidelity,
   generateFeeds,
+  isEspalierError,
   type LayerFidelity,
   type Model,
   measureLatency,
@@ -20,8 +21,8 @@ import type { Data, Evaluate } from "./data/data.ts";
 
 /** The document of `compare --json`. */
 export interface ComparisonDocument {
-  readonly a: { readonly bytes: number; readonly brotli?: number };
-  readonly b: { readonly bytes: number; readonly brotli?: number };
+  readonly a: Sizes;
+  readonly b: Sizes;
   /** What was compared on: the data of `--data`, or made-up inputs. */
   readonly data: "given" | "generated";
   readonly fidelity: Readonly<Record<string, Fidelity>>;
@@ -58,6 +59,18 @@ const evaluated = async (model: Model, evaluate: Evaluate, { ort, threads }: Com
   }
 };
 
+/** Bytes, and what is left of them after brotli; models that one file cannot hold are not packed. */
+const sizesOf = async (model: Model, signal: AbortSignal): Promise<Sizes> => {
+  const { bytes } = measureSize(model);
+  try {
+    const brotli = await brotliBytes(streamOnnx(model), { signal });
+    return { bytes, ...(brotli !== undefined && { brotli }) };
+  } catch (error) {
+    if (isEspalierError(error) && error.code === "TOO_LARGE") return { bytes };
+    throw error;
+  }
+};
+
 /** Everything by which two models can be told apart. @throws what measuring throws */
 export const comparisonOf = async (a: Model, b: Model, options: ComparisonOptions): Promise<ComparisonDocument> => {
   const { ort, data, threads, signal, progress } = options;
@@ -69,13 +82,9 @@ export const comparisonOf = async (a: Model, b: Model, options: ComparisonOption
   const { before, after, ratio } = await measureLatency({ ...shared, before: a, after: b, feeds });
   const evaluate = data?.evaluate;
   const metrics = evaluate && { a: await evaluated(a, evaluate, options), b: await evaluated(b, evaluate, options) };
-  const sizeOf = async (model: Model) => {
-    const brotli = await brotliBytes(streamOnnx(model), { signal });
-    return { bytes: measureSize(model).bytes, ...(brotli !== undefined && { brotli }) };
-  };
   return {
-    a: await sizeOf(a),
-    b: await sizeOf(b),
+    a: await sizesOf(a, signal),
+    b: await sizesOf(b, signal),
     data: data ? "given" : "generated",
     fidelity: outputs,
     layers,

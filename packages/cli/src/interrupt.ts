@@ -1,7 +1,6 @@
-import { readdirSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { EXIT } from "./exit-code.ts";
 import type { Io } from "./io.ts";
+import { removeParts } from "./remove-parts.ts";
 
 /** Ctrl-C as an abort signal. */
 export interface Interrupt {
@@ -10,14 +9,6 @@ export interface Interrupt {
   writing(path: string): void;
   release(): void;
 }
-
-/** Removes what `saveModel` had begun to write for `path`. */
-const removeParts = (path: string) => {
-  const name = basename(path).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const part = new RegExp(`^${name}(_data(_\\d+)?)?\\.[0-9a-f-]{36}\\.tmp$`);
-  for (const file of readdirSync(dirname(path)))
-    if (part.test(file)) rmSync(join(dirname(path), file), { force: true });
-};
 
 /** The first Ctrl-C stops the work and keeps the best so far; the second ends the process at once. */
 export const interrupt = (io: Io, notice: (line: string) => void): Interrupt => {

@@ -1,7 +1,8 @@
 import { recipes } from "@espalier/combine";
 import { EXIT } from "../exit-code.ts";
 import type { Io } from "../io.ts";
-import { paperOf, table } from "../text/paper.ts";
+import { paperOf } from "../text/paper.ts";
+import { table } from "../text/table.ts";
 
 /** `espalier recipes`: the recipes that go by a name. */
 export const recipesCommand = ({ json = false }: { readonly json?: boolean }, io: Io): number => {

@@ -1,16 +1,8 @@
+import type { Metrics, Sizes } from "@espalier/combine";
+import type { Timing } from "@espalier/core";
 import { bytes, milliseconds, number, times } from "./format.ts";
-import { type Paper, table } from "./paper.ts";
-
-interface Sizes {
-  readonly bytes: number;
-  readonly brotli?: number;
-}
-interface Timing {
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
-}
-type Metrics = Readonly<Record<string, { readonly value: number; readonly better: "lower" | "higher" }>>;
+import type { Paper } from "./paper.ts";
+import { table } from "./table.ts";
 
 export interface BeforeAfter {
   readonly heads: readonly [string, string];

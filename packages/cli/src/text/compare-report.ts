@@ -4,7 +4,8 @@ import { beforeAfterTable } from "./before-after.ts";
 import { whereErrorGrows } from "./error-growth.ts";
 import { fidelityTable } from "./fidelity-table.ts";
 import { number, plural } from "./format.ts";
-import { type Paper, table } from "./paper.ts";
+import type { Paper } from "./paper.ts";
+import { table } from "./table.ts";
 
 export interface CompareReport extends ComparisonDocument {
   readonly names: readonly [string, string];

@@ -3,7 +3,8 @@ import { beforeAfterTable } from "./before-after.ts";
 import { fidelityTable } from "./fidelity-table.ts";
 import { bytes, number, percent, plural, times } from "./format.ts";
 import { layersSummary } from "./layers-summary.ts";
-import { type Paper, table } from "./paper.ts";
+import type { Paper } from "./paper.ts";
+import { table } from "./table.ts";
 
 export interface CompressReport extends Report {
   /** Name of the recipe that was asked for: "auto" where `recipe` is what it chose. */

@@ -1,14 +1,7 @@
+import type { Fidelity } from "@espalier/core";
 import { number, percent } from "./format.ts";
-import { type Paper, table } from "./paper.ts";
-
-interface Fidelity {
-  readonly relativeL2: number;
-  readonly sqnrDb: number;
-  readonly cosine: number;
-  readonly maxAbs: number;
-  readonly argmaxAgreement?: number;
-  readonly kl?: number;
-}
+import type { Paper } from "./paper.ts";
+import { table } from "./table.ts";
 
 const COSINE_DIGITS = 6;
 const DECIBEL_DIGITS = 3;

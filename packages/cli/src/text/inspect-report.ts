@@ -1,7 +1,8 @@
 import type { InspectedLayer, InspectedValue, Inspection } from "../inspection.ts";
 import { bytes, count, dims, percent } from "./format.ts";
-import { type Paper, table, widthOf } from "./paper.ts";
+import type { Paper } from "./paper.ts";
 import { schemeTable } from "./scheme-table.ts";
+import { table, widthOf } from "./table.ts";
 
 const SHOWN_VALUES = 6;
 const SHOWN_LAYERS = 10;

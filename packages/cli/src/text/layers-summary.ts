@@ -1,6 +1,7 @@
 import type { ReportEntry } from "@espalier/core";
 import { bytes, plural } from "./format.ts";
-import { type Paper, table } from "./paper.ts";
+import type { Paper } from "./paper.ts";
+import { table } from "./table.ts";
 
 const SHOWN_NAMES = 2;
 

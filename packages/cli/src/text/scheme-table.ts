@@ -1,6 +1,7 @@
 import type { InspectedLayer } from "../inspection.ts";
 import { bytes, count } from "./format.ts";
-import { type Paper, table } from "./paper.ts";
+import type { Paper } from "./paper.ts";
+import { table } from "./table.ts";
 
 type Scheme = InspectedLayer["schemes"][number];
 

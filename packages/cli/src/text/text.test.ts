@@ -5,7 +5,8 @@ import { type CompressReport, compressReport } from "./compress-report.ts";
 import { whereErrorGrows } from "./error-growth.ts";
 import { bytes, count, milliseconds, number, percent, plural, times } from "./format.ts";
 import { layersSummary } from "./layers-summary.ts";
-import { type Paper, paperOf, table } from "./paper.ts";
+import { type Paper, paperOf } from "./paper.ts";
+import { table } from "./table.ts";
 
 const plainPaper: Paper = { width: 10_000, paint: (_, text) => text };
 
