@@ -1,4 +1,4 @@
-// What a compressed model is worth: node bench/evaluate.mjs rec|det|cls|minilm MODEL.onnx [--web] [--threads N]
+// What a compressed model is worth: node bench/evaluate.mjs rec|det|cls|minilm|tinylm MODEL.onnx [--web] [--threads N]
 // [--no-latency] [--json]. Bytes, brotli, the task's metrics, and latency against float32; see bench/README.md.
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -6,7 +6,7 @@ import { parseArgs, promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import { floatModel } from "./lib/places.mjs";
 
-const TASKS = ["rec", "det", "cls", "minilm"];
+const TASKS = ["rec", "det", "cls", "minilm", "tinylm"];
 /** The quality that the published figures of other tools were made with. */
 const BROTLI_QUALITY = 9;
 const WARM_UP = 3;
