@@ -1,6 +1,9 @@
+// Every case: what it computes, how we do it, how the others do, and the bars. The names stay.
 import { modelOf, tensor } from "./onnx.mjs";
 import { ortNode, ortWeb, tfjsWasm } from "./peers.mjs";
 
+const FLOAT = 4;
+const GIGA = 1e9;
 const random = (count, seed) => {
   let state = seed;
   return Float32Array.from({ length: count }, () => {
@@ -8,52 +11,143 @@ const random = (count, seed) => {
     return state / 2 ** 31 - 1;
   });
 };
+const size = (dims) => dims.reduce((product, dim) => product * dim, 1);
 
-/** Products [m, k] x [k, n], the second a weight that every runtime may prepare beforehand. */
-const product = ({ name, m, n, k, transA = false, transB = false, bars = {} }) => ({
-  name,
-  unit: "GFLOP/s",
-  work: 2 * m * n * k,
-  bars,
-  ours: (hw) => {
-    const a = hw.tensor("float32", transA ? [k, m] : [m, k], random(m * k, 1));
-    const b = hw.tensor("float32", transB ? [n, k] : [k, n], random(k * n, 2));
-    const out = hw.tensor("float32", [m, n]);
-    const [x, y] = [out, a];
-    return () => hw.gemm(y, b, { transA, transB, out: x });
-  },
-  peers: (threads) => {
-    const a = random(m * k, 1);
-    const b = random(k * n, 2);
-    const model = () =>
-      modelOf({
-        op: "Gemm",
-        inputs: [{ name: "a", dims: transA ? [k, m] : [m, k] }],
-        weights: { b: tensor("b", transB ? [n, k] : [k, n], b) },
-        outputs: [{ name: "c", dims: [m, n] }],
-        attributes: { transA: Number(transA), transB: Number(transB) },
-      });
-    const feeds = { a: ["float32", a, transA ? [k, m] : [m, k]] };
-    return {
-      "ort-web": () => ortWeb(model(), feeds, threads),
-      "tfjs-wasm": () =>
-        tfjsWasm((tf) => {
-          const x = tf.tensor(a, transA ? [k, m] : [m, k]);
-          const y = tf.tensor(b, transB ? [n, k] : [k, n]);
-          return () => tf.matMul(x, y, transA, transB);
-        }, threads),
-      "ort-node": () => ortNode(model(), feeds, threads),
-    };
-  },
-});
+/**
+ * A case from its parts: `data` are { name: dims }, of which `weights` are known beforehand; `onnx` is the node; `ours` gets
+ * the kernels and tensors; `tfjs` gets tf and tensors and returns a tensor. `flops` or `bytes` are what one run takes.
+ */
+const define = ({ name, data, weights = [], out, flops, bytes, bars = {}, ours, onnx, tfjs }) => {
+  const arrays = Object.fromEntries(Object.entries(data).map(([key, dims], i) => [key, random(size(dims), i + 1)]));
+  const inputs = Object.keys(data).filter((key) => !weights.includes(key));
+  const model = () =>
+    modelOf({
+      ...onnx,
+      inputs: inputs.map((key) => ({ name: key, dims: data[key] })),
+      weights: Object.fromEntries(weights.map((key) => [key, tensor(key, data[key], arrays[key])])),
+      outputs: [{ name: "out", dims: out }],
+    });
+  const feeds = Object.fromEntries(inputs.map((key) => [key, ["float32", arrays[key], data[key]]]));
+  return {
+    ...{ name, bars, flops, bytes },
+    unit: flops ? "GFLOP/s" : "GB/s",
+    work: (flops ?? bytes) / GIGA,
+    ours: (hw) => {
+      const tensors = Object.fromEntries(
+        Object.entries(data).map(([key, dims]) => [key, hw.tensor("float32", dims, arrays[key])]),
+      );
+      const result = hw.tensor("float32", out);
+      return () => ours(hw, tensors, result);
+    },
+    peers: (threads) => ({
+      ...(onnx ? { "ort-web": () => ortWeb(model(), feeds, threads) } : {}),
+      ...(tfjs
+        ? {
+            "tfjs-wasm": () =>
+              tfjsWasm((tf) => {
+                const tensors = Object.fromEntries(
+                  Object.entries(data).map(([key, dims]) => [key, tf.tensor(arrays[key], dims)]),
+                );
+                return () => tfjs(tf, tensors);
+              }, threads),
+          }
+        : {}),
+      ...(onnx ? { "ort-node": () => ortNode(model(), feeds, threads) } : {}),
+    }),
+  };
+};
+
+/** Products whose second operand is a weight that every runtime may prepare beforehand. */
+const product = (name, m, n, k, { transA = false, transB = false, bars } = {}) =>
+  define({
+    ...{ name, bars, flops: 2 * m * n * k, out: [m, n] },
+    data: { a: transA ? [k, m] : [m, k], b: transB ? [n, k] : [k, n] },
+    weights: ["b"],
+    onnx: { op: "Gemm", attributes: { transA: Number(transA), transB: Number(transB) } },
+    ours: (hw, { a, b }, out) => hw.gemm(a, b, { transA, transB, out }),
+    tfjs: (tf, { a, b }) => tf.matMul(a, b, transA, transB),
+  });
+
+/** Convolutions of one image, channels last for TensorFlow.js and for us, NCHW for ONNX Runtime. */
+const convolution = (name, channels, filters, image, kernel, { stride = 1, depthwise = false } = {}) => {
+  const out = Math.ceil(image / stride);
+  const before = Math.floor((kernel - 1) / 2);
+  const pads = [before, before, before, before];
+  const groups = depthwise ? channels : 1;
+  const perGroup = channels / groups;
+  return define({
+    name,
+    flops: 2 * out * out * filters * perGroup * kernel * kernel,
+    out: [1, filters, out, out],
+    data: { x: [1, channels, image, image], w: [filters, perGroup, kernel, kernel] },
+    weights: ["w"],
+    onnx: {
+      op: "Conv",
+      attributes: { strides: [stride, stride], pads, group: groups, kernel_shape: [kernel, kernel] },
+    },
+    ours: (hw, { x, w }, y) => hw.conv2d(x, w, { strides: stride, padding: pads, groups, out: y }),
+    tfjs: (tf, { x, w }) => {
+      const nhwc = tf.reshape(x, [1, image, image, channels]);
+      const hwio = tf.reshape(w, depthwise ? [kernel, kernel, channels, 1] : [kernel, kernel, channels, filters]);
+      const y = depthwise ? tf.depthwiseConv2d(nhwc, hwio, stride, "same") : tf.conv2d(nhwc, hwio, stride, "same");
+      nhwc.dispose();
+      hwio.dispose();
+      return y;
+    },
+  });
+};
+
+const rows = (name, dims, { onnx, ours, tfjs, weights = {} }) =>
+  define({
+    ...{ name, out: dims, bytes: 2 * size(dims) * FLOAT, onnx, ours, tfjs },
+    data: { x: dims, ...weights },
+    weights: Object.keys(weights),
+  });
+
+const LARGE = 2048;
+const SQUARE = 512;
 
 export const cases = [
-  product({ name: "f32-gemm-512", m: 512, n: 512, k: 512 }),
-  product({ name: "f32-gemm-512-ta", m: 512, n: 512, k: 512, transA: true }),
-  product({ name: "f32-gemm-512-tb", m: 512, n: 512, k: 512, transB: true }),
-  product({ name: "f32-gemm-64", m: 64, n: 2048, k: 2048 }),
-  product({ name: "f32-gemm-16", m: 16, n: 2048, k: 2048 }),
-  product({ name: "f32-gemm-4", m: 4, n: 2048, k: 2048 }),
-  product({ name: "f32-gemv-2048", m: 1, n: 2048, k: 2048 }),
-  product({ name: "f32-gemv-2048-tb", m: 1, n: 2048, k: 2048, transB: true }),
+  product("f32-gemm-512", SQUARE, SQUARE, SQUARE, { bars: { "ort-web": [1.3, 1.5], "tfjs-wasm": [1.5, 1.8] } }),
+  product("f32-gemm-512-ta", SQUARE, SQUARE, SQUARE, { transA: true, bars: { "tfjs-wasm": [15, 15] } }),
+  product("f32-gemm-512-tb", SQUARE, SQUARE, SQUARE, { transB: true, bars: { "tfjs-wasm": [15, 15] } }),
+  product("f32-gemm-64", 64, LARGE, LARGE),
+  product("f32-gemm-64-tb", 64, LARGE, LARGE, { transB: true }),
+  product("f32-gemm-16", 16, LARGE, LARGE),
+  product("f32-gemm-4", 4, LARGE, LARGE),
+  product("f32-gemm-4-tb", 4, LARGE, LARGE, { transB: true }),
+  product("f32-gemv-2048", 1, LARGE, LARGE, { bars: { "ort-web": [1, 1.1] } }),
+  product("f32-gemv-2048-tb", 1, LARGE, LARGE, { transB: true }),
+  define({
+    ...{ name: "f32-batch-12x128x128x64", flops: 2 * 12 * 128 * 128 * 64, out: [12, 128, 128] },
+    data: { a: [12, 128, 64], b: [12, 64, 128] },
+    onnx: { op: "MatMul" },
+    ours: (hw, { a, b }, out) => hw.gemm(a, b, { out }),
+    tfjs: (tf, { a, b }) => tf.matMul(a, b),
+  }),
+  convolution("f32-conv-3x3-64-56", 64, 64, 56, 3),
+  convolution("f32-conv-3x3-s2-32-112", 32, 64, 112, 3, { stride: 2 }),
+  convolution("f32-conv-1x1-128-28", 128, 128, 28, 1),
+  convolution("f32-conv-7x7-s2-3-224", 3, 64, 224, 7, { stride: 2 }),
+  convolution("f32-depthwise-3x3-96-56", 96, 96, 56, 3, { depthwise: true }),
+  convolution("f32-depthwise-3x3-s2-96-56", 96, 96, 56, 3, { depthwise: true, stride: 2 }),
+  rows("softmax-512x512", [512, 512], {
+    onnx: { op: "Softmax", attributes: { axis: -1 } },
+    ours: (hw, { x }, out) => hw.softmax(x, { out }),
+    tfjs: (tf, { x }) => tf.softmax(x),
+  }),
+  rows("layernorm-512x768", [512, 768], {
+    weights: { gain: [768], bias: [768] },
+    onnx: { op: "LayerNormalization", attributes: { axis: -1 } },
+    ours: (hw, { x, gain, bias }, out) => hw.layerNorm(x, { gain, bias, out }),
+  }),
+  rows("gelu-512x3072", [512, 3072], {
+    onnx: { op: "Gelu" },
+    ours: (hw, { x }, out) => hw.activate(x, "gelu", { out }),
+  }),
+  rows("sigmoid-512x3072", [512, 3072], {
+    onnx: { op: "Sigmoid" },
+    ours: (hw, { x }, out) => hw.activate(x, "sigmoid", { out }),
+    tfjs: (tf, { x }) => tf.sigmoid(x),
+  }),
 ];

@@ -1,11 +1,11 @@
-const LEAST_MILLISECONDS = 0.5;
+const LEAST_MILLISECONDS = 8;
 const WARM_MILLISECONDS = 150;
 const PAUSE_MILLISECONDS = 2;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Milliseconds: on the clock, or of processor time, which does not count what other processes take on a busy machine. */
-const clocks = {
+export const clocks = {
   wall: () => performance.now(),
   processor: () => {
     const { user, system } = process.cpuUsage();
@@ -24,7 +24,7 @@ const time = async (run, count, now) => {
 
 /**
  * The shortest time of each contestant in milliseconds. They take turns, with a pause before each turn, so that a busy
- * machine hits all alike and each begins with a fresh slice of the processor; each turn lasts at least half a millisecond.
+ * machine hits all alike and each begins with a fresh slice of the processor; each turn lasts at least eight milliseconds.
  */
 export const measure = async (contestants, seconds, clock) => {
   const now = clocks[clock];

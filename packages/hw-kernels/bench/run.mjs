@@ -1,9 +1,11 @@
-// pnpm bench:kernels [--json] [--node PATH] [--only TEXT] [--seconds N] [--threads N]
+// pnpm bench:kernels [--json] [--node PATH] [--threads N|all] [--only TEXT] [--seconds N]
 import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { createKernels } from "../dist/index.js";
+import { createKernels, measureCeilings, probeLine } from "../dist/index.js";
 import { cases } from "./cases.mjs";
-import { measure } from "./measure.mjs";
+import { clocks, measure } from "./measure.mjs";
+import { printRow, printTop } from "./report.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -11,31 +13,43 @@ const { values: options } = parseArgs({
     node: { type: "string" },
     only: { type: "string", default: "" },
     seconds: { type: "string", default: "2" },
+    threads: { type: "string" },
   },
 });
-if (options.node) {
-  const rest = process.argv.slice(2).filter((arg, i, all) => arg !== "--node" && all[i - 1] !== "--node");
-  process.exit(spawnSync(options.node, [process.argv[1], ...rest], { stdio: "inherit" }).status ?? 1);
-}
 
-const threads = 1;
-const hw = await createKernels();
+/** Runs this file again with other options; ends with its status. */
+const again = (node, more) => {
+  const kept = ["json", "only", "seconds"].flatMap((name) => {
+    const value = options[name];
+    return value === true ? [`--${name}`] : value ? [`--${name}`, value] : [];
+  });
+  return spawnSync(node, [process.argv[1], ...kept, ...more], { stdio: "inherit" }).status ?? 1;
+};
+const threadOptions = options.threads ? ["--threads", options.threads] : [];
+if (options.node) process.exit(again(options.node, threadOptions));
+// Each number of threads in a process of its own, as the peers take it once.
+if (!options.threads && !options.json)
+  process.exit(again(process.execPath, ["--threads", "1"]) || again(process.execPath, ["--threads", "all"]));
+
+const threads = options.threads === "all" ? availableParallelism() : Number(options.threads ?? 1);
+// With one thread, time of the processor, which other work on the machine does not stretch.
+const clock = threads === 1 ? "processor" : "wall";
+const hw = await createKernels({ threads });
+const level = hw.probe.relaxed.available ? "relaxed" : "simd";
+const ceilings = measureCeilings(level, clocks[clock]);
+if (!options.json) printTop(probeLine(hw.probe), threads, clock, ceilings);
+
 const rows = [];
 for (const one of cases.filter(({ name }) => name.includes(options.only))) {
   const contestants = { ours: one.ours(hw) };
   for (const [name, make] of Object.entries(one.peers(threads))) contestants[name] = await make();
-  const times = await measure(contestants, Number(options.seconds), "processor");
-  const perSecond = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, one.work / ms / 1e6]));
-  const { ours, ...peers } = perSecond;
-  rows.push({ case: one.name, ours, unit: one.unit, peers });
-  if (!options.json)
-    console.log(
-      one.name.padEnd(18),
-      ours.toFixed(1).padStart(7),
-      one.unit,
-      ...Object.entries(peers).map(([name, value]) => `${name} ${value.toFixed(1)} (${(ours / value).toFixed(2)}x)`),
-    );
+  const times = await measure(contestants, Number(options.seconds), clock);
+  const speeds = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, (one.work / ms) * 1000]));
+  const { ours, ...peers } = speeds;
+  const row = { case: one.name, ours, unit: one.unit, peers };
+  rows.push(row);
+  if (!options.json) printRow(row, one, ceilings, threads, hw.probe.relaxed.available);
 }
-if (options.json) console.log(JSON.stringify({ engine: hw.probe.engine.host, threads, rows }, null, 2));
-else console.log(`${hw.describe()}`);
+if (options.json) console.log(JSON.stringify({ engine: hw.probe.engine.host, threads, ceilings, rows }, null, 2));
+else console.log(`\n${hw.describe()}\n`);
 process.exit();

@@ -1,5 +1,5 @@
 import { activate } from "../ops/activate/op.ts";
-import { gemm } from "../ops/gemm/op.ts";
+import { gemm, isDirect } from "../ops/gemm/op.ts";
 import { gemv } from "../ops/gemv/op.ts";
 import { syrk } from "../ops/syrk/op.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -80,6 +80,7 @@ export const linearKernels = ({ run }: Runtime): LinearKernels => {
           transB: Number(transB),
         },
         ...{ batch, stepA: m * k, stepB: right.batch === 1 ? 0 : k * n, stepC: m * n, ...factors },
+        direct: Number(isDirect(rows, transB)),
       });
       return finished(result, after);
     },

@@ -28,6 +28,11 @@ export interface Body {
   locals<T extends Type>(type: T, count: number): Local<T>[];
   /** A new variable with a value. */
   let<T extends Type>(value: Expr<T>): Local<T>;
+  /**
+   * A variable that holds a constant from the function's start on, one for equal constants. Use it for vectors in loops:
+   * engines make a vector constant anew, in several instructions, wherever it stands.
+   */
+  constant<T extends Type>(value: Expr<T>): Local<T>;
   set<T extends Type>(local: Local<T>, value: Operand<T>): void;
   /** local += step */
   add(local: Local<"i32">, step: Operand<"i32">): void;
@@ -58,8 +63,10 @@ export const localAt = <T extends Type>(type: T, index: number): Local<T> => ({
   code: [OPCODE.get, unsigned(index)],
 });
 
-/** An empty body, its code as it grows, and the types of its variables after the parameters. */
-export const makeBody = (parameters: number): { body: Body; code: number[]; types: Type[] } => {
+/** An empty body, the code of its start and of the rest as they grow, and its variables' types after the parameters. */
+export const makeBody = (parameters: number): { body: Body; start: number[]; code: number[]; types: Type[] } => {
+  const start: number[] = [];
+  const constants = new Map<string, Local<Type>>();
   const code: number[] = [];
   const types: Type[] = [];
   let depth = 0;
@@ -78,6 +85,16 @@ export const makeBody = (parameters: number): { body: Body; code: number[]; type
     let: (value) => {
       const local = body.local(value.type);
       body.set(local, value as Operand<typeof value.type>);
+      return local;
+    },
+    constant: (value) => {
+      const bytes: number[] = [];
+      append(bytes, value.code);
+      const known = constants.get(bytes.join());
+      if (known) return known as Local<typeof value.type>;
+      const local = body.local(value.type);
+      append(start, [bytes, OPCODE.set, unsigned(local.index)]);
+      constants.set(bytes.join(), local);
       return local;
     },
     set: (local, value) => emit(toExpr(local.type, value).code, OPCODE.set, unsigned(local.index)),
@@ -119,5 +136,5 @@ export const makeBody = (parameters: number): { body: Body; code: number[]; type
       });
     },
   };
-  return { body, code, types };
+  return { body, start, code, types };
 };

@@ -91,6 +91,22 @@ describe("wasmModule", () => {
     expect([-3, 0, 2].map((x) => exportsOf(m).sign!(x))).toEqual([-1, 0, 1]);
   });
 
+  it("sets constants once, at the start, also those first used in a loop", () => {
+    const m = wasmModule();
+    m.func("sum", { count: "i32" }, (f, { count }) => {
+      const total = f.local("v128");
+      f.repeat(count, 1, () => {
+        f.set(total, f32x4.add(total, f.constant(f32x4.const(0.5))));
+        f.set(total, f32x4.add(total, f.constant(f32x4.const(0.5))));
+      });
+      return f32x4.extract_lane(total, 3);
+    });
+    expect(exportsOf(m).sum!(4)).toBe(4);
+    const text = dump(m.bytes());
+    expect(text.match(/v128\.const/g)).toHaveLength(1);
+    expect(text.indexOf("v128.const")).toBeLessThan(text.indexOf("loop"));
+  });
+
   it.each([0, 63, 64, -64, -65, 8191, 2 ** 31 - 1, -(2 ** 31), 2 ** 32 - 1])("i32 constant %i survives", (value) => {
     const m = wasmModule();
     m.func("get", {}, () => i32.const(value));

@@ -68,10 +68,10 @@ export const wasmModule = ({ shared = false }: ModuleOptions = {}): Module => {
     func: <P extends Parameters, R extends Type>(name: string, parameters: P, write: Write<P, unknown>) => {
       const entries = Object.entries(parameters);
       const args = Object.fromEntries(entries.map(([key, type], i) => [key, localAt(type, i)])) as Locals<P>;
-      const { body, code, types } = makeBody(entries.length);
+      const { body, start, code, types } = makeBody(entries.length);
       const result = write(body, args) as Expr<R> | undefined;
       const type = result?.type ?? "none";
-      const full = sized([declarations(types), code, result?.code ?? [], END]);
+      const full = sized([declarations(types), start, code, result?.code ?? [], END]);
       const signature = signatureIndex(Object.values(parameters), type);
       const index = functions.push({ name, signature, code: full }) - 1;
       const call = (values: { readonly [K in keyof P]: Operand<P[K]> }) => ({

@@ -13,29 +13,29 @@ const P = 0.3275911;
 const A = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429];
 
 /** The factor of x where x is negative: e / (1 + e) is small and exact; where it is not: 1 - that. */
-const chosen = (x: Vector, below: Vector, above: Vector): Vector =>
-  v128.bitselect(below, above, f32x4.lt(x, f32x4.const(0)));
+const chosen = (f: Body, x: Vector, below: Vector, above: Vector): Vector =>
+  v128.bitselect(below, above, f32x4.lt(x, f.constant(f32x4.const(0))));
 
 /** 1 / (1 + exp(-u)) for `u` = argument(x). */
 const sigmoid = (f: Body, level: Level, u: Local<"v128">): Vector => {
   const [e, inverse] = [f.local("v128"), f.local("v128")];
   exponential(f, level, f32x4.neg(f32x4.abs(u)), e);
-  f.set(inverse, f32x4.div(f32x4.const(1), f32x4.add(e, f32x4.const(1))));
-  return chosen(u, f32x4.mul(e, inverse), inverse);
+  f.set(inverse, f32x4.div(f.constant(f32x4.const(1)), f32x4.add(e, f.constant(f32x4.const(1)))));
+  return chosen(f, u, f32x4.mul(e, inverse), inverse);
 };
 
 /** Phi(x): half of erfc(|x| / sqrt 2) where x is negative, 1 - that where it is not. */
 const normal = (f: Body, level: Level, x: Local<"v128">): Vector => {
   const madd = multiplyAdd[level];
   const [z, t, sum, e] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")];
-  f.set(z, f32x4.mul(f32x4.abs(x), f32x4.const(Math.SQRT1_2)));
-  f.set(t, f32x4.div(f32x4.const(1), madd(z, f32x4.const(P), f32x4.const(1))));
+  f.set(z, f32x4.mul(f32x4.abs(x), f.constant(f32x4.const(Math.SQRT1_2))));
+  f.set(t, f32x4.div(f.constant(f32x4.const(1)), madd(z, f.constant(f32x4.const(P)), f.constant(f32x4.const(1)))));
   const [top, ...rest] = [...A].reverse();
-  f.set(sum, f32x4.const(top!));
-  for (const a of rest) f.set(sum, madd(sum, t, f32x4.const(a)));
+  f.set(sum, f.constant(f32x4.const(top!)));
+  for (const a of rest) f.set(sum, madd(sum, t, f.constant(f32x4.const(a))));
   exponential(f, level, f32x4.neg(f32x4.mul(z, z)), e);
-  f.set(sum, f32x4.mul(f32x4.mul(sum, t), f32x4.mul(e, f32x4.const(0.5))));
-  return chosen(x, sum, f32x4.sub(f32x4.const(1), sum));
+  f.set(sum, f32x4.mul(f32x4.mul(sum, t), f32x4.mul(e, f.constant(f32x4.const(0.5)))));
+  return chosen(f, x, sum, f32x4.sub(f.constant(f32x4.const(1)), sum));
 };
 
 /** The factor of each x. Minus infinity is taken as the lowest number, so that 0 times it is 0. */
@@ -43,8 +43,8 @@ const gates: Record<(typeof ACTIVATIONS)[number], (f: Body, level: Level, x: Loc
   gelu: normal,
   geluTanh: (f, level, x) => {
     const u = f.local("v128");
-    const cubic = multiplyAdd[level](f32x4.mul(x, x), f32x4.const(CUBIC), f32x4.const(1));
-    f.set(u, f32x4.mul(f32x4.mul(x, cubic), f32x4.const(2 * Math.sqrt(2 / Math.PI))));
+    const cubic = multiplyAdd[level](f32x4.mul(x, x), f.constant(f32x4.const(CUBIC)), f.constant(f32x4.const(1)));
+    f.set(u, f32x4.mul(f32x4.mul(x, cubic), f.constant(f32x4.const(2 * Math.sqrt(2 / Math.PI)))));
     return sigmoid(f, level, u);
   },
   silu: sigmoid,
@@ -56,7 +56,7 @@ const emit = (level: Level) => (m: Module) => {
     m.func(name, { x: "i32", y: "i32", count: "i32" }, (f, { x, y, count }) => {
       const [at, value] = [f.local("i32"), f.local("v128")];
       sweep(f, at, count, ({ load, store }) => {
-        f.set(value, f32x4.pmax(load(x), f32x4.const(LOWEST)));
+        f.set(value, f32x4.pmax(load(x), f.constant(f32x4.const(LOWEST))));
         const gate = gates[name](f, level, value);
         store(y, name === "sigmoid" ? gate : f32x4.mul(value, gate));
       });

@@ -25,6 +25,7 @@ export const gemmArgs = {
   stepA: "i32",
   stepB: "i32",
   stepC: "i32",
+  direct: "i32",
 } as const;
 type Args = typeof gemmArgs;
 
@@ -38,7 +39,7 @@ type Sizes = { m: number; n: number; k: number };
 const gemmCall = ({ m, n, k }: Sizes, seed: number, more: Partial<Values<Args>> = {}, edges = true): Values<Args> => {
   const { transA = 0, transB = 0, batch = 1 } = more;
   const tight = {
-    ...{ m, n, k, transA, transB, batch, alpha: 1, beta: 0, low: -Infinity, high: Infinity },
+    ...{ m, n, k, transA, transB, batch, direct: 0, alpha: 1, beta: 0, low: -Infinity, high: Infinity },
     ...{ strideA: transA ? m : k, strideB: transB ? k : n, strideC: n, stepA: m * k, stepB: k * n, stepC: m * n },
     ...{ a: new Float32Array(), b: new Float32Array(), bias: new Float32Array(), c: new Float32Array() },
     ...more,
@@ -51,6 +52,12 @@ const gemmCall = ({ m, n, k }: Sizes, seed: number, more: Partial<Values<Args>> 
     c: randomFloats(lengths.c, seed + 2),
   };
 };
+
+/** Up to so many rows of A it takes longer to pack B than to read it where it lies, by whether B is transposed. */
+const DIRECT_ROWS = 32;
+const DIRECT_ROWS_TRANSPOSED = 64;
+export const isDirect = (rows: number, transB: boolean): boolean =>
+  rows <= (transB ? DIRECT_ROWS_TRANSPOSED : DIRECT_ROWS);
 
 const FLOAT = 4;
 /** About 40 GFLOP/s, two operations a term. */
@@ -66,7 +73,7 @@ const CUT = 8;
  * op(A) [m, k]: a holds A [m, k], or [k, m] where transA is 1; op(B) [k, n]: b holds B [k, n], or [n, k] where transB is 1;
  * C [m, n]; bias [n] or empty. Rows lie strideA, strideB and strideC elements apart. `batch` such products are made, on
  * matrices that begin stepA, stepB and stepC elements apart; a step of 0 uses the same matrix for all. Where beta is 0,
- * C is not read. NaN is not clamped.
+ * C is not read. NaN is not clamped. `direct` 1 reads B where it lies instead of packing it first: see `isDirect`.
  */
 export const gemm: Op<Args> = {
   name: "gemm",
@@ -102,20 +109,27 @@ export const gemm: Op<Args> = {
       return seed;
     };
     for (const { m, n, k } of sizeTriples(scope === "load" ? [1, 9] : SIZES))
-      yield gemmCall({ m, n, k }, next(), { transA: (seed >> 2) & 1, transB: (seed >> 3) & 1 });
+      yield gemmCall({ m, n, k }, next(), {
+        transA: (seed >> 2) & 1,
+        transB: (seed >> 3) & 1,
+        direct: (seed >> 4) & 1,
+      });
     for (const transA of [0, 1])
       for (const transB of [0, 1]) {
         if (scope === "load" && transA !== transB) continue;
-        const wide = { strideA: 45, strideB: 46, strideC: 47, transA, transB, alpha: -0.5, low: -0.5, high: 2 };
+        const direct = transA;
+        const wide = { direct, strideA: 45, strideB: 46, strideC: 47, transA, transB, alpha: -0.5, low: -0.5, high: 2 };
         yield gemmCall({ m: 13, n: 17, k: 21 }, next(), { ...wide, beta: 3, bias: randomFloats(17, seed) });
         yield gemmCall({ m: 5, n: 9, k: 6 }, next(), { transA, transB, batch: 2, stepB: 0, beta: 1 });
         if (scope === "load") continue;
         yield gemmCall({ m: 13, n: 21, k: 37 }, next(), { ...wide, bias: randomFloats(21, seed) });
         yield gemmCall({ m: 5, n: 9, k: 6 }, next(), { transA, transB, batch: 3 });
+        for (const m of [1, 2, 3, 7, 12])
+          yield gemmCall({ m, n: 13, k: 70 }, next(), { ...wide, strideA: 80, strideB: 81, direct: 1 });
         yield gemmCall({ m: 3, n: 10, k: 515 }, next(), { transA, transB, low: 0 });
         yield gemmCall({ m: 130, n: 12, k: 20 }, next(), { transA, transB });
         yield gemmCall({ m: 2, n: 2060, k: 3 }, next(), { transA, transB, bias: randomFloats(2060, seed) });
-        yield gemmCall({ m: 4, n: 5, k: 0 }, next(), { transA, transB, bias: randomFloats(5, seed), low: 0 });
+        yield gemmCall({ m: 4, n: 5, k: 0 }, next(), { transA, transB, direct, bias: randomFloats(5, seed), low: 0 });
       }
   },
   sample: () => gemmCall({ m: 96, n: 128, k: 256 }, 1, {}, false),
@@ -130,7 +144,7 @@ export const gemm: Op<Args> = {
         b: v.b + start * v.stepB * FLOAT,
         c: v.c + start * v.stepC * FLOAT,
       }));
-    if (v.n >= v.m)
+    if (v.direct || v.n >= v.m)
       return cut(v.n, parts, CUT).map(([start, n]) => ({
         ...v,
         n,

@@ -5,6 +5,8 @@ import { addPacking } from "../blocks/pack.ts";
 import { addProduct, DEPTH_BLOCK } from "../blocks/product.ts";
 import { tileName, tiles } from "../blocks/tiles.ts";
 import { clampVector } from "../vectors.ts";
+import { addDirect } from "./direct.ts";
+import { addDots } from "./dots.ts";
 import { gemmArgs } from "./op.ts";
 
 /** Adds `prepare`: C = clamp(beta * C + bias, low, high), before a product is added to it. */
@@ -31,12 +33,15 @@ const addPrepare = (m: Module) =>
 
 type Int = Expr<"i32">;
 const ROWS_AT_ONCE = 16;
+const FLOAT = 4;
 
 const emit = (tile: Tile) => (module: Module) => {
   const packA = addPacking(module, "packA", tile.rows);
   const packB = addPacking(module, "packB", tile.columns);
   const prepare = addPrepare(module);
   const product = addProduct(module, tile);
+  const direct = addDirect(module, tile);
+  const dots = addDots(module, tile.level);
   module.func("run", kernelParameters(gemmArgs), (f, v) => {
     const strideA = f.let(i32.shl(v.strideA, 2));
     const strideB = f.let(i32.shl(v.strideB, 2));
@@ -50,31 +55,46 @@ const emit = (tile: Tile) => (module: Module) => {
         const high = select(f32.const(Infinity), v.high, v.k);
         f.do(prepare.call({ ...v, stride: strideC, rows: v.m, columns: v.n, low, high }));
       });
-      product(f, {
-        ...v,
-        stride: strideC,
-        accumulate: prepared,
-        address: (i, j) => element(v.c, strideC, i, j),
-        // Along rows a few steps of k at a time, so that each row is read from left to right.
-        chunkA: select(i32.const(ROWS_AT_ONCE), i32.const(DEPTH_BLOCK), v.transA),
-        chunkB: select(i32.const(DEPTH_BLOCK), i32.const(ROWS_AT_ONCE), v.transB),
-        packA: ({ start, k, ...panel }) => {
-          const rest = { ...panel, stride: strideA, factor: v.alpha };
-          f.if(
-            v.transA,
-            () => f.do(packA.alongRows.call({ from: element(v.a, strideA, k, start), ...rest })),
-            () => f.do(packA.alongColumns.call({ from: element(v.a, strideA, start, k), ...rest })),
-          );
-        },
-        packB: ({ start, k, ...panel }) => {
-          const rest = { ...panel, stride: strideB, factor: 1 };
+      const packed = () =>
+        product(f, {
+          ...v,
+          stride: strideC,
+          accumulate: prepared,
+          address: (i, j) => element(v.c, strideC, i, j),
+          // Along rows a few steps of k at a time, so that each row is read from left to right.
+          chunkA: select(i32.const(ROWS_AT_ONCE), i32.const(DEPTH_BLOCK), v.transA),
+          chunkB: select(i32.const(DEPTH_BLOCK), i32.const(ROWS_AT_ONCE), v.transB),
+          packA: ({ start, k, ...panel }) => {
+            const rest = { ...panel, stride: strideA, factor: v.alpha };
+            f.if(
+              v.transA,
+              () => f.do(packA.alongRows.call({ from: element(v.a, strideA, k, start), ...rest })),
+              () => f.do(packA.alongColumns.call({ from: element(v.a, strideA, start, k), ...rest })),
+            );
+          },
+          packB: ({ start, k, ...panel }) => {
+            const rest = { ...panel, stride: strideB, factor: 1 };
+            f.if(
+              v.transB,
+              () => f.do(packB.alongColumns.call({ from: element(v.b, strideB, start, k), ...rest })),
+              () => f.do(packB.alongRows.call({ from: element(v.b, strideB, k, start), ...rest })),
+            );
+          },
+        });
+      const strides = { strideA, strideB, strideC };
+      const one = i32.const(FLOAT);
+      const acrossA = select(one, strideA, v.transA);
+      const alongA = select(strideA, one, v.transA);
+      f.if(
+        v.direct,
+        () =>
           f.if(
             v.transB,
-            () => f.do(packB.alongColumns.call({ from: element(v.b, strideB, start, k), ...rest })),
-            () => f.do(packB.alongRows.call({ from: element(v.b, strideB, k, start), ...rest })),
-          );
-        },
-      });
+            () => f.if(v.transA, packed, () => dots(f, { ...v, ...strides, accumulate: prepared })),
+            () => direct(f, { ...v, ...strides, acrossA, alongA, accumulate: prepared }),
+          ),
+        packed,
+      );
       f.add(v.a, i32.shl(v.stepA, 2));
       f.add(v.b, i32.shl(v.stepB, 2));
       f.add(v.c, i32.shl(v.stepC, 2));

@@ -11,15 +11,15 @@ const emit = (level: Level) => (m: Module) => {
     const [most, sum, spare, value] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")];
     const scales = f.let(f32x4.splat(scale));
     const rowBytes = f.let(i32.shl(columns, 2));
-    const lowest = f32x4.const([-Infinity, -Infinity, -Infinity, -Infinity]);
-    const onlyFirst = v128.const([...Array(4).fill(0xff), ...Array(12).fill(0)]);
+    const lowest = f.constant(f32x4.const(-Infinity));
+    const onlyFirst = f.constant(v128.const([...Array(4).fill(0xff), ...Array(12).fill(0)]));
     f.while(i32.gt_s(rows, 0), () => {
       // m = max over j of scale x[j]
       f.set(most, lowest);
       let isVector = true;
       sweep(f, at, columns, ({ load }) => {
         const scaled = f32x4.mul(load(x), scales);
-        f.set(most, f32x4.max(most, isVector ? scaled : v128.bitselect(scaled, lowest, onlyFirst)));
+        f.set(most, f32x4.pmax(most, isVector ? scaled : v128.bitselect(scaled, lowest, onlyFirst)));
         isVector = false;
       });
       f.set(most, mostOfLanes(most, spare, f.set));
