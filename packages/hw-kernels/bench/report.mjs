@@ -1,6 +1,6 @@
 const NAME = 28;
 const COLUMN = 18;
-const number = (value) => value.toPrecision(3).replace(/\.?0+$|(\.\d*?)0+$/, "$1");
+const number = (value) => String(Number(value.toPrecision(3)));
 
 /** The machine, and the heads of the columns. */
 export const printTop = (machine, threads, clock, { gflops, gigabytesPerSecond }) => {

@@ -5,7 +5,7 @@ const FLOAT = 4;
 const { loadLanes, storeLanes, parts, transpose4, pad } = packing;
 
 /** Whether the numbers at table[at] .. table[at + count - 1] are byte offsets of neighbours. */
-const neighbours = (table: Expr<"i32">, at: Expr<"i32">, count: number): Expr<"i32"> => {
+export const neighbours = (table: Expr<"i32">, at: Expr<"i32">, count: number): Expr<"i32"> => {
   const first = i32.add(table, i32.shl(at, 2));
   const span = i32.sub(i32.load(first, (count - 1) * FLOAT), i32.load(first));
   return i32.eq(span, (count - 1) * FLOAT);

@@ -1,6 +1,6 @@
 import { type Body, type Expr, f32, i32, type Local, type Module, select } from "../../asm/index.ts";
 import { addEdge } from "./edge.ts";
-import { addMicro, DEPTH_STEP, type Tile } from "./micro.ts";
+import { addMicro, addMicroApart, DEPTH_STEP, type Tile } from "./micro.ts";
 
 /** Steps of k in one pass: a panel of B stays in the first cache. */
 export const DEPTH_BLOCK = 256;
@@ -43,6 +43,15 @@ interface FinishedTile {
   readonly columns: Int;
 }
 
+/** How B is read without packing it: row k of the panel that starts at column j lies at first(j) + along[k]. */
+export interface Apart {
+  /** Not 0 where the panel's columns are neighbours. Panels at the edge are packed in any case. */
+  readonly fits: (j: Int) => Int;
+  readonly first: (j: Int) => Int;
+  /** A table of byte offsets. */
+  readonly along: Int;
+}
+
 export interface Product {
   readonly m: Int;
   readonly n: Int;
@@ -61,6 +70,8 @@ export interface Product {
   /** Emit the packing of one panel, see `addPacking`. */
   readonly packA: (panel: Panel) => void;
   readonly packB: (panel: Panel) => void;
+  /** Whole panels of B that can be used where they lie are not packed. */
+  readonly apart?: Apart;
   /** Not 0 for a tile that is not wanted, by its first row and column. */
   readonly skip?: (i: Int, j: Int) => Int;
   /** Emits what is done with a tile's sums over one block of k, instead of storing them in C. */
@@ -75,8 +86,9 @@ export interface Product {
  * over blocks of k, then columns, then rows, each packed once into panels for the tiles. Source of the scheme: Goto and
  * van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008.
  */
-export const addProduct = (module: Module, tile: Tile) => {
+export const addProduct = (module: Module, tile: Tile, needsApart = false) => {
   const micro = addMicro(module, tile);
+  const microApart = needsApart ? addMicroApart(module, tile) : undefined;
   const edge = addEdge(module, tile.columns);
   const rowBlock = Math.floor(ROW_BLOCK / tile.rows) * tile.rows;
 
@@ -103,23 +115,47 @@ export const addProduct = (module: Module, tile: Tile) => {
       });
     };
 
+    // Of B one panel at a time is packed, or used where it lies.
+    const [inPlace, first] = [f.local("i32"), f.local("i32")];
+    const nextPanel = ({ fits, first: at_ }: Apart) => {
+      const column = i32.add(jc, j);
+      f.set(inPlace, i32.eq(width, tile.columns));
+      f.if(inPlace, () => f.set(inPlace, fits(column)));
+      f.if(
+        inPlace,
+        () => f.set(first, at_(column)),
+        () => p.packB({ start: column, width, k, depth, to: packedB }),
+      );
+    };
+    type Rest = Omit<Parameters<typeof micro.call>[0], "a" | "b" | "depth">;
+    const multiply = (rest: Rest) => {
+      const a = at(packedA, i);
+      const packed = (b: Int) => f.do(micro.call({ a, b, depth: padded, ...rest }));
+      if (!p.apart || !microApart) return packed(at(packedB, j));
+      const along = i32.add(p.apart.along, i32.shl(k, 2));
+      f.if(
+        inPlace,
+        () => f.do(microApart.call({ a, b: first, depth, along, ...rest })),
+        () => packed(packedB),
+      );
+    };
+
     const plain = { accumulate: 0, low: -Infinity, high: Infinity };
     const oneTile = () => {
       f.set(height, least(i32.const(tile.rows), i32.sub(rows, i)));
-      const panels = { a: at(packedA, i), b: at(packedB, j), depth: padded };
       const [row, column] = [i32.add(ic, i), i32.add(jc, j)];
-      const whole = micro.call({ ...panels, c: p.scratch, stride: tile.columns * FLOAT, ...plain });
+      const whole = () => multiply({ c: p.scratch, stride: i32.const(tile.columns * FLOAT), ...plain });
       if (p.store) {
-        f.do(whole);
+        whole();
         p.store({ at: p.scratch, i: row, j: column, rows: height, columns: width });
         return;
       }
       const target = { c: p.address(row, column), stride: p.stride, accumulate, low, high };
       f.if(
         i32.and(i32.eq(height, tile.rows), i32.eq(width, tile.columns)),
-        () => f.do(micro.call({ ...panels, ...target })),
+        () => multiply(target),
         () => {
-          f.do(whole);
+          whole();
           f.do(edge.call({ tile: p.scratch, rows: height, columns: width, ...target }));
         },
       );
@@ -137,12 +173,13 @@ export const addProduct = (module: Module, tile: Tile) => {
         // A's panels come first in memory; their room is for all rows of a block, rounded up to whole tiles.
         f.set(rows, least(i32.const(rowBlock), i32.mul(i32.div_s(i32.add(p.m, tile.rows - 1), tile.rows), tile.rows)));
         f.set(packedB, at(packedA, rows));
-        packAll("B", tile.columns, j, jc, columns, width);
+        if (!p.apart) packAll("B", tile.columns, j, jc, columns, width);
         f.for(ic, 0, p.m, rowBlock, () => {
           f.set(rows, least(i32.const(rowBlock), i32.sub(p.m, ic)));
           packAll("A", tile.rows, i, ic, rows, height);
           f.for(j, 0, columns, tile.columns, () => {
             f.set(width, least(i32.const(tile.columns), i32.sub(columns, j)));
+            if (p.apart) nextPanel(p.apart);
             f.for(i, 0, rows, tile.rows, () => {
               if (p.skip) f.if(i32.eqz(p.skip(i32.add(ic, i), i32.add(jc, j))), oneTile);
               else oneTile();

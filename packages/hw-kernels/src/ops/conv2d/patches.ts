@@ -106,7 +106,7 @@ export interface Patches {
 }
 
 /**
- * Adds the patches of images: a padded copy of one image in scratch memory, and where each pixel of the output begins in
+ * Adds the patches of images: a padded copy of one image in scratch memory, or the image where it is as large, and where each pixel of the output begins in
  * it and how far each term of the kernel lies from there. Their sum is where a patch's element lies: no im2col.
  */
 export const addPatches = (m: Module) => {
@@ -122,10 +122,19 @@ export const addPatches = (m: Module) => {
     const rest = f.let(i32.add(terms, i32.shl(termCount, 2)));
     f.do(tables.call({ ...v, from: pixels, terms, rows, columns }));
     const group = choose(v.nhwc, perGroup, product(perGroup, plane));
+    const source = f.local("i32");
+    const same = [i32.eq(rows, v.height), i32.eq(columns, v.width), i32.eqz(i32.or(v.padTop, v.padLeft))];
+    const isPlain = f.let(same.reduce(i32.and));
     return {
       ...{ pixels, terms, pixelCount, termCount, rest },
-      of: (image) => f.do(pad.call({ ...v, from: image, rows, columns })),
-      base: (index) => i32.add(v.scratch, i32.shl(i32.mul(index, group), 2)),
+      of: (image) => {
+        f.set(source, image);
+        f.if(i32.eqz(isPlain), () => {
+          f.do(pad.call({ ...v, from: image, rows, columns }));
+          f.set(source, v.scratch);
+        });
+      },
+      base: (index) => i32.add(source, i32.shl(i32.mul(index, group), 2)),
     };
   };
 };

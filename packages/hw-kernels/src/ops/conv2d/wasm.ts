@@ -1,6 +1,6 @@
 import { type Expr, f32, i32, type Module, select } from "../../asm/index.ts";
 import { kernelParameters, type WasmVariant } from "../../op.ts";
-import { addGather } from "../blocks/gather.ts";
+import { addGather, neighbours } from "../blocks/gather.ts";
 import type { Tile } from "../blocks/micro.ts";
 import { addPacking } from "../blocks/pack.ts";
 import { addProduct, DEPTH_BLOCK } from "../blocks/product.ts";
@@ -37,7 +37,7 @@ const emit = (tile: Tile) => (module: Module) => {
   const gatherB = addGather(module, "gatherB", tile.columns);
   const fill = addFill(module);
   const patches = addPatches(module);
-  const product = addProduct(module, tile);
+  const product = addProduct(module, tile, true);
   module.func("run", kernelParameters(conv2dArgs), (f, v) => {
     const p = patches(f, v);
     const [n, group] = [f.local("i32"), f.local("i32")];
@@ -60,10 +60,15 @@ const emit = (tile: Tile) => (module: Module) => {
       product(f, {
         ...{ ...shared, m: count, n: p.pixelCount, stride: pixelBytes },
         address: (i, j) => i32.add(c, i32.add(i32.mul(i, pixelBytes), i32.shl(j, 2))),
-        ...{ chunkA: i32.const(DEPTH_BLOCK), chunkB: i32.const(ROWS_AT_ONCE) },
+        ...{ chunkA: i32.const(DEPTH_BLOCK), chunkB: i32.const(DEPTH_BLOCK) },
         packA: ({ start: row, k, ...panel }) => {
           const from = i32.add(v.w, i32.add(i32.mul(i32.add(start, row), termBytes), i32.shl(k, 2)));
           f.do(packA.alongColumns.call({ from, stride: termBytes, factor: 1, ...panel }));
+        },
+        apart: {
+          fits: (pixel) => neighbours(p.pixels, pixel, tile.columns),
+          first: (pixel) => i32.add(base, i32.load(i32.add(p.pixels, i32.shl(pixel, 2)))),
+          along: p.terms,
         },
         packB: ({ start: pixel, k, ...panel }) =>
           f.do(gatherB.call({ base, across: p.pixels, along: p.terms, start: pixel, first: k, ...panel })),
