@@ -12,5 +12,6 @@ export default defineConfig({
     ],
     testTimeout: 60_000,
     pool: "forks",
+    env: { ORT_DISABLE_TELEMETRY: "1" },
   },
 });

@@ -9,7 +9,8 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** turbo looks for pnpm on the path. */
 const path = [`${root}node_modules/.bin`, process.env.PATH].join(delimiter);
-const environment = { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
+const silent = { TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", ORT_DISABLE_TELEMETRY: "1" };
+const environment = { ...process.env, ...silent, PATH: path };
 
 /** A command of the root's devDependencies. */
 export const bin = (name) => `${root}node_modules/.bin/${name}`;

@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openModel, readData, readOnnx, readTensorProto, saveModel } from "@espalier/core";
 import fc from "fast-check";
 import { mutate, mutation } from "../../packages/core/test/mutate.ts";
+import { commandCase, dataCase, dataFiles } from "./command.ts";
 import { DATA_FILE, externalEntry, externalModel, SECRET_FILE, WEIGHT_BYTES } from "./external.ts";
+import { expectSame, listing } from "./folder.ts";
 import { attempt, runSteps } from "./steps.ts";
 import { subjects } from "./subjects.ts";
 
@@ -13,22 +15,15 @@ const sample = <T>(arbitrary: fc.Arbitrary<T>, seed: number): T => fc.sample(arb
 const damaged = (bytes: Uint8Array, seed: number) => mutate(bytes, sample(mutation(bytes.length), seed));
 const subjectOf = (index: number) => subjects[Math.floor(index / kinds.length) % subjects.length];
 
-/** Every path under a folder. */
-const listing = (folder: string): string => readdirSync(folder, { recursive: true }).sort().join("\n");
-
 /** Runs `body`, which says what it wrote. Throws when the folder holds anything else that it did not hold before. */
 const writesOnly = async (folder: string, body: () => Promise<readonly string[]>): Promise<void> => {
   const before = listing(folder);
-  const check = (written: readonly string[]) => {
-    for (const file of written) rmSync(file);
-    const after = listing(folder);
-    if (after !== before) throw new Error(`files were written: before\n${before}\nafter\n${after}`);
-  };
   const written = await body().catch((error: unknown) => {
-    check([]);
+    expectSame(folder, before);
     throw error;
   });
-  check(written);
+  for (const file of written) rmSync(file);
+  expectSame(folder, before);
 };
 
 /** Opens a file, runs every step, and saves it again in both ways. */
@@ -72,6 +67,7 @@ const externalCase = async (folder: string, seed: number, index: number): Promis
   const bytes = externalModel(sample(externalEntry, seed));
   const path = join(inner, "model.onnx");
   writeFileSync(path, index % 2 === 0 ? bytes : damaged(bytes, seed));
+  if (index % 3 === 0) return commandCase(inner, index);
   const read = await attempt("secret", async () => {
     for (const weight of (await openModel(path)).graph.weights.values()) {
       const data = (await readData(weight)) as Float32Array;
@@ -104,7 +100,26 @@ const tensorCase = async (_: string, seed: number): Promise<string[]> => {
   return [`tensor: ${result}`];
 };
 
-const kinds = [memoryCase, fileCase, externalCase, memoryCase, tensorCase] as const;
+const commandFileCase = (folder: string, seed: number, index: number): Promise<string[]> => {
+  writeFileSync(join(folder, "model.onnx"), damaged(subjectOf(index).bytes, seed));
+  return commandCase(folder, Math.floor(index / kinds.length));
+};
+
+const commandDataCase = (folder: string, seed: number, index: number): Promise<string[]> => {
+  const file = dataFiles[Math.floor(index / kinds.length) % dataFiles.length];
+  return dataCase(folder, { ...file, bytes: damaged(file.bytes, seed) });
+};
+
+const kinds = [
+  memoryCase,
+  fileCase,
+  externalCase,
+  commandFileCase,
+  tensorCase,
+  memoryCase,
+  commandDataCase,
+  externalCase,
+] as const;
 
 /**
  * One damaged file of many kinds, read and taken through everything. Returns what came of each step. Throws where a

@@ -8,6 +8,7 @@ import {
   readData,
   readOnnx,
   runPass,
+  segments,
   upgradeOpset,
   walkGraphs,
   writeOnnx,
@@ -44,6 +45,7 @@ const steps: Readonly<Record<string, (model: Model, index: number) => unknown>> 
   layers: (model) => {
     for (const layer of layers(model)) schemesFor(layer);
   },
+  segments: (model) => segments(model),
   fold: async (model) => again(await fold(model)),
   upgrade: (model) => again(upgradeOpset(model, TARGET_OPSET)),
   pass: async (model, index) => again(await runPass(model, passes[index % passes.length]())),

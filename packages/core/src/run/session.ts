@@ -60,7 +60,16 @@ const checkFeeds = (inputs: readonly string[], feeds: Feeds) => {
 };
 
 /**
- * A session of `ort` (onnxruntime-node or onnxruntime-web) on a model. Release it when done.
+ * onnxruntime-node 1.30 sends events about models and sessions to its maker. It looks for this variable when the first
+ * session of the process is made; a value that the user set stays.
+ */
+const keepToOurselves = () => {
+  process.env.ORT_DISABLE_TELEMETRY ??= "1";
+};
+
+/**
+ * A session of `ort` (onnxruntime-node or onnxruntime-web) on a model. Release it when done. Telemetry of
+ * onnxruntime-node is off where this makes the first session of the process, unless the environment says otherwise.
  *
  * @throws EspalierError `RUNTIME` with the message of onnxruntime where it refuses the model
  */
@@ -77,6 +86,7 @@ export const openSession = async (
     ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
     ...ortOptions,
   };
+  if (isNative(ort)) keepToOurselves();
   const source = await sessionSource(ort, model, extra);
   let inner: OrtSession;
   try {
