@@ -20,7 +20,7 @@ export const nodeRuntime = (cwd: string): Promise<Ort> =>
     "onnxruntime-node",
     () => import("onnxruntime-node"),
     cwd,
-    ", or add --no-measure to compress without running the model",
+    ", or compress without running the model: --no-measure, and no --data",
   );
 
 /** onnxruntime-web on one thread of wasm. @throws EspalierError `MISSING_NEED` */

@@ -72,6 +72,29 @@ describe("the built command", () => {
   });
 });
 
+describe("without onnxruntime-node", () => {
+  it("says what to install, with exit code 2, and still compresses without measuring", async () => {
+    await saveModel(tinyConv().model, folder.at("conv.onnx"));
+    const hooks = `export const resolve = (name, context, next) => {
+      if (name !== "onnxruntime-node") return next(name, context);
+      throw Object.assign(new Error("Cannot find package 'onnxruntime-node'"), { code: "ERR_MODULE_NOT_FOUND" });
+    };`;
+    const asUrl = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+    const hidden = `import { register } from "node:module"; register(${JSON.stringify(asUrl(hooks))});`;
+    const without = (...args: string[]) =>
+      spawnSync(process.execPath, ["--import", asUrl(hidden), bin, "compress", "conv.onnx", ...args], {
+        cwd: folder.at(),
+        encoding: "utf8",
+        // pnpm's own shims put every package there
+        env: { ...process.env, NODE_PATH: "" },
+      });
+    const { status, stderr } = without();
+    expect(stderr).toMatch(/^espalier: MISSING_NEED .*npm install onnxruntime-node.*--no-measure/);
+    expect([status, readdirSync(folder.at())]).toEqual([2, ["conv.onnx"]]);
+    expect(without("--no-measure", "--recipe", "int8-weights").status).toBe(0);
+  });
+});
+
 describe("Ctrl-C", () => {
   it("before there is a result: exit code 130, no file, no part of one", async () => {
     await saveModel(tinyConv().model, folder.at("conv.onnx"));

@@ -30,7 +30,7 @@ const conflictsOf = (passes: readonly Pass[]): string[] =>
   );
 
 const advice: Readonly<Record<string, string>> = {
-  calibration: "calibration data, which is never made up. Give data.calibration",
+  calibration: "calibration data, which is never made up. Give --data, or data.calibration",
   ort: "a runtime. Give ort: onnxruntime-node or onnxruntime-web",
 };
 

@@ -28,18 +28,15 @@ export interface CompressFlags {
   readonly json?: boolean;
 }
 
-/** The runtimes that a run may need; those that only might be used may be missing. */
+/** The runtimes that a run needs: to measure, and for calibration data to mean anything. */
 const runtimesFor = async (
   { measure, target, data }: Pick<CompressFlags, "measure" | "target" | "data">,
   cwd: string,
 ): Promise<{ ort?: Ort; webOrt?: Ort }> => {
-  if (measure && target === "web") {
-    const webOrt = await webRuntime(cwd);
-    return { webOrt, ort: await nodeRuntime(cwd).catch(() => webOrt) };
-  }
-  if (measure) return { ort: await nodeRuntime(cwd) };
-  const ort = data === undefined ? undefined : await nodeRuntime(cwd).catch(() => undefined);
-  return ort ? { ort } : {};
+  if (!measure && data === undefined) return {};
+  if (!measure || target !== "web") return { ort: await nodeRuntime(cwd) };
+  const webOrt = await webRuntime(cwd);
+  return { webOrt, ort: await nodeRuntime(cwd).catch(() => webOrt) };
 };
 
 /** What latency is measured on: one thread where nobody says, and always in onnxruntime-web. */
