@@ -4,7 +4,9 @@ import type { Attribute, Graph, Model, Node } from "../model.ts";
 import { storedBytes } from "../tensor.ts";
 import { valueTypes } from "../upgrade/value-types.ts";
 import { absorbAffine } from "./absorb.ts";
+import { absorbAhead } from "./absorb-ahead.ts";
 import type { FoldGraph } from "./fold-graph.ts";
+import { hardSigmoids } from "./hard-sigmoid.ts";
 import { equalWeights } from "./merge-weights.ts";
 import { mergeProducts } from "./products.ts";
 import { renameReads, simplify } from "./simplify.ts";
@@ -111,8 +113,11 @@ async function foldGraph(source: Graph, outer: FoldGraph | undefined, state: Sta
   const nodes: Node[] = [];
   for (const node of graph.nodes) nodes.push(await foldSubgraphs(node, graph, state));
   graph.nodes = nodes;
-  await absorbAffine(graph, (value) => scope && state.types.rank(scope, value));
+  const rankOf = (value: string) => scope && state.types.rank(scope, value);
+  await absorbAffine(graph, rankOf);
+  await hardSigmoids(graph, rankOf);
   await mergeProducts(graph);
+  await absorbAhead(graph);
   if (state.options.mergeDuplicates) {
     const kept = new Set([...graph.outputs, ...source.inputs.map((info) => info.name)]);
     const names = await equalWeights(graph, kept);
@@ -140,8 +145,9 @@ const constantBytes = (graph: Graph): number => {
 /**
  * The same computation with everything done beforehand that does not depend on the input: `Constant` nodes become
  * initializers under their names; Identity, Dropout in inference and Cast to the type that is there go; arithmetic
- * on small constants (shapes, scalars) is computed; weights are cut and joined along their first axis; BatchNormalization, and sums and products with constants for
- * each channel, go into the Conv, ConvTranspose, Gemm or MatMul before them. Names of inputs and outputs stay.
+ * on small constants (shapes, scalars) is computed; weights are cut and joined along their first axis;
+ * BatchNormalization, and sums and products with constants for each channel, go into the Conv, ConvTranspose, Gemm or
+ * MatMul before them, or into the Conv behind them; clipped sums become HardSigmoid. Names of inputs and outputs stay.
  *
  * Arithmetic is in float64 and rounded once: outputs change by less than 1e-5 of their largest value. Functions of
  * the model are left alone. The same model when there is nothing to fold.
