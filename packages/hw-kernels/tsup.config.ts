@@ -1,3 +1,11 @@
 import { defineConfig } from "tsup";
 
-export default defineConfig({ entry: ["src/index.ts"], format: "esm", target: "es2022", dts: true, clean: true });
+export default defineConfig({
+  entry: ["src/index.ts"],
+  format: "esm",
+  target: "es2022",
+  // Pages load it, and what is parsed counts in the time to the first result.
+  minify: true,
+  dts: true,
+  clean: true,
+});

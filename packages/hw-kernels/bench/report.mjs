@@ -19,12 +19,12 @@ export const printRow = ({ case: name, ours, unit, peers }, { bars, unit: kind }
     const speed = peers[peer];
     if (speed === undefined) return "-";
     const bar = bars[peer]?.[isCurrent ? 1 : 0];
-    const ratio = ours / speed;
+    const ratio = kind === "ms" ? speed / ours : ours / speed;
     const mark = bar && threads === 1 ? ` [${bar}]${ratio < bar ? "!" : ""}` : "";
     return `${number(speed)} ${ratio.toFixed(2)}x${mark}`;
   });
   const own = `${number(ours)} ${unit}`;
-  const share = `${Math.round((100 * ours) / ceiling)} %`;
+  const share = kind === "ms" ? "-" : `${Math.round((100 * ours) / ceiling)} %`;
   console.log(
     [name.padEnd(NAME), own.padEnd(COLUMN), share.padEnd(COLUMN), ...cells.map((cell) => cell.padEnd(COLUMN))].join(""),
   );

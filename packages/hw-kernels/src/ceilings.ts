@@ -17,7 +17,7 @@ const MEGABYTE = 2 ** 20;
 const READ_BYTES = 256 * MEGABYTE;
 const LOADS = 8;
 const VECTOR = 16;
-const ROUNDS = 15;
+const ROUNDS = 6;
 const MILLIONS = 1e6;
 
 /** A module with `compute(turns)`, independent multiply-adds in registers, and `read(bytes)`, which sums memory. */
@@ -46,7 +46,7 @@ const module = (level: Level) => {
   return m.bytes();
 };
 
-/** Measures the ceilings: a second, and 256 MiB for as long. `now` gives milliseconds. */
+/** Measures the ceilings; takes about a second and 256 MiB. `now` gives milliseconds. */
 export const measureCeilings = (level: Level, now: () => number = () => performance.now()): Ceilings => {
   const memory = new WebAssembly.Memory({ initial: READ_BYTES / PAGE });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module(level)), { env: { memory } });

@@ -71,6 +71,8 @@ export interface WasmVariant {
   /** Says what is special: "4x8", "4x8 fma". Unique within the op. */
   readonly name: string;
   readonly level: Level;
+  /** Not tried where a variant of a higher level has proved itself. */
+  readonly spare?: boolean;
   readonly emit: (m: Module) => void;
 }
 

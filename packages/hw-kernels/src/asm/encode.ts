@@ -39,7 +39,8 @@ export const signed64 = (value: bigint): number[] => {
 
 /** Appends a tree of bytes to a list of them. */
 export const append = (out: number[], code: Code): void => {
-  for (const part of code) {
+  for (let i = 0; i < code.length; i++) {
+    const part = code[i]!;
     if (typeof part === "number") out.push(part);
     else append(out, part);
   }

@@ -85,22 +85,25 @@ const instruction = (prefix: number | undefined, [code, signature, immediate]: R
   const opcode = prefix === undefined ? [code] : [prefix, ...unsigned(code)];
   const type = letterTypes[output] ?? "none";
   return (...args: unknown[]) => {
-    const parts: Code[] = inputs.map((wanted, i) => toExpr(wanted, args[i] as Expr<Type>).code);
+    const parts: Code[] = [];
+    for (let i = 0; i < inputs.length; i++) parts.push(toExpr(inputs[i]!, args[i] as Expr<Type>).code);
     parts.push(opcode);
     if (kind) parts.push(immediateBytes(kind, detail, args.slice(inputs.length) as number[]));
     return { type, code: parts };
   };
 };
 
+/** All instructions, by what stands before and after the dot of their names. */
+const all: Record<string, Record<string, unknown>> = {};
+for (const { prefix, rows: table } of tables)
+  for (const key of Object.keys(table)) {
+    const [space = "", name = ""] = key.split(".");
+    all[space] ??= {};
+    all[space][name] = instruction(prefix, table[key]!);
+  }
+
 /** The instructions called `prefix.name` as functions from operands, then immediates, to an expression. */
-const namespace = <P extends string>(name: P): Namespace<P> =>
-  Object.fromEntries(
-    tables.flatMap(({ prefix, rows: table }) =>
-      Object.entries(table)
-        .filter(([key]) => key.startsWith(`${name}.`))
-        .map(([key, row]) => [key.slice(name.length + 1), instruction(prefix, row)]),
-    ),
-  ) as unknown as Namespace<P>;
+const namespace = <P extends string>(name: P): Namespace<P> => all[name] as unknown as Namespace<P>;
 
 type Lanes = number | readonly number[];
 type Constants = new (values: number[]) => ArrayBufferView;

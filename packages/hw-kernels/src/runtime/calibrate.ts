@@ -4,9 +4,9 @@ import { withAddresses } from "./call.ts";
 import { type Kernel, runKernel } from "./compile.ts";
 
 /** Engines replace their first, slow code while it runs: timing goes on until no time has improved for a while. */
-const LEAST_MILLISECONDS = 8;
-const STEADY_MILLISECONDS = 5;
-const MOST_MILLISECONDS = 40;
+const LEAST_MILLISECONDS = 5;
+const STEADY_MILLISECONDS = 3;
+const MOST_MILLISECONDS = 30;
 const IMPROVED = 0.95;
 const MICROSECONDS = 1000;
 

@@ -116,6 +116,13 @@ describe("pick", () => {
     expect(picking([relaxed, slow], { deterministic: true }, exact).choice.variant).toBe("relaxed");
   });
 
+  it("tries spare kernels only where no other is right", () => {
+    const spare = { ...fast, spare: true };
+    expect(picking([spare, relaxed]).candidates.fast).toMatchObject({ state: "not needed" });
+    expect(picking([spare, wrong]).choice.variant).toBe("fast");
+    expect(picking([spare, relaxed], {}, double, false).choice.variant).toBe("fast");
+  });
+
   it("takes over a saved choice without measuring, but not one that fails", () => {
     const { choice } = picking([slow, fast], { saved: { double: "slow" } });
     expect(choice).toMatchObject({ variant: "slow", why: "as saved" });

@@ -12,7 +12,7 @@ export type Prefer = "reference" | Level | Readonly<Record<string, string>>;
 export interface Candidate {
   readonly variant: string;
   readonly level: "reference" | Level;
-  readonly state: "chosen" | "slower" | "failed" | "unavailable" | "not asked for";
+  readonly state: "chosen" | "slower" | "failed" | "unavailable" | "not asked for" | "not needed";
   readonly reason?: string;
   /** On the op's sample. */
   readonly microseconds?: number;
@@ -102,7 +102,12 @@ export const pick = (row: Row, arena: Arena, report: ProbeReport, options: PickO
   if (restored && ready(restored)) [best, why] = [restored, "as saved"];
   else if (deterministic && op.tolerance !== "exact") [best, why] = [open.find(ready), "first of the table"];
   else {
-    const proven = open.filter((trial) => trial !== restored && ready(trial));
+    const [spare, first] = [true, false].map((wanted) =>
+      open.filter((trial) => trial !== restored && Boolean(trial.variant.spare) === wanted),
+    ) as [Trial[], Trial[]];
+    const proven = first.filter(ready);
+    if (proven.length === 0) proven.push(...spare.filter(ready));
+    else for (const trial of spare) drop(trial, "not needed", "a faster kind is there");
     if (proven.length > 1) {
       const times = calibrate(
         row,

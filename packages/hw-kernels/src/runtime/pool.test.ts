@@ -36,6 +36,19 @@ describe("pool", () => {
     expect(pool.width()).toBe(WORKERS + 1);
   });
 
+  it("starts Node's workers also where a library has made a global Worker", async () => {
+    const global = globalThis as { Worker?: unknown };
+    global.Worker = class {
+      constructor() {
+        throw new Error("not this one");
+      }
+    };
+    const other = makePool(arena, 1);
+    while (other.width() < 2) await pause(5);
+    delete global.Worker;
+    other.dispose();
+  });
+
   it("runs each part once, the first here, over 300 calls with pauses that let workers sleep", async () => {
     await untilReady(pool, WORKERS + 1);
     const { bytes, run } = module();

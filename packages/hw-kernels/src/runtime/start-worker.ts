@@ -25,6 +25,9 @@ const startInBrowser = (source: string, data: WorkerStart): Stop => {
   };
 };
 
-/** Starts a worker from source text: a web worker where there are such, else one of Node's. It does not keep Node alive. */
+/** By what Node has and nothing else has: libraries give Node a global `Worker`. */
+const isNode = () => Boolean((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node);
+
+/** Starts a worker from source text: one of Node's in Node, a web worker elsewhere. It does not keep Node alive. */
 export const startWorker = async (source: string, data: WorkerStart): Promise<Stop> =>
-  typeof Worker === "function" ? startInBrowser(source, data) : startInNode(source, data);
+  isNode() ? startInNode(source, data) : startInBrowser(source, data);

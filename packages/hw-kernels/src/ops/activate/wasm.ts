@@ -68,6 +68,6 @@ const emit = (level: Level) => (m: Module) => {
 };
 
 export const activateWasm: readonly WasmVariant[] = [
-  { name: "vectors", level: "simd", emit: emit("simd") },
+  { name: "vectors", level: "simd", spare: true, emit: emit("simd") },
   { name: "vectors, fma", level: "relaxed", emit: emit("relaxed") },
 ];

@@ -80,5 +80,6 @@ const emit = (tile: Tile) => (module: Module) => {
 export const conv2dFilterWasm: readonly WasmVariant[] = tiles.map((tile) => ({
   name: tileName(tile),
   level: tile.level,
+  spare: tile.level === "simd",
   emit: emit(tile),
 }));

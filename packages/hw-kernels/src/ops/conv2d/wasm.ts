@@ -110,5 +110,6 @@ const emit = (tile: Tile) => (module: Module) => {
 export const conv2dWasm: readonly WasmVariant[] = tiles.map((tile) => ({
   name: tileName(tile),
   level: tile.level,
+  spare: tile.level === "simd",
   emit: emit(tile),
 }));

@@ -139,6 +139,6 @@ const emit = (level: Level) => (module: Module) => {
 };
 
 export const depthwiseFilterWasm: readonly WasmVariant[] = [
-  { name: "vectors", level: "simd", emit: emit("simd") },
+  { name: "vectors", level: "simd", spare: true, emit: emit("simd") },
   { name: "vectors, fma", level: "relaxed", emit: emit("relaxed") },
 ];

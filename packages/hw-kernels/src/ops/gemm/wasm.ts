@@ -106,5 +106,6 @@ const emit = (tile: Tile) => (module: Module) => {
 export const gemmWasm: readonly WasmVariant[] = tiles.map((tile) => ({
   name: tileName(tile),
   level: tile.level,
+  spare: tile.level === "simd",
   emit: emit(tile),
 }));

@@ -91,5 +91,6 @@ const emit = (tile: Tile) => (module: Module) => {
 export const syrkWasm: readonly WasmVariant[] = tiles.map((tile) => ({
   name: tileName(tile),
   level: tile.level,
+  spare: tile.level === "simd",
   emit: emit(tile),
 }));
