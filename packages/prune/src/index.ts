@@ -1,7 +1,16 @@
 export type { LayerFilter, Selection } from "@espalier/core";
 export { brokenMasks, MASKS, type Mask, masksOf } from "./mask.ts";
+export type { DataOptions } from "./method/data-pass.ts";
 export { type MagnitudeOptions, magnitude } from "./method/magnitude.ts";
+export { type NmOptions, nm } from "./method/nm.ts";
+export { type ObsOptions, obs } from "./method/obs.ts";
 export type { PruneOptions } from "./method/prune-options.ts";
+export { type Quantizer, type SparseGptOptions, sparseGpt } from "./method/sparse-gpt.ts";
+export { type WandaOptions, wanda } from "./method/wanda.ts";
 export { optionSchemas } from "./option-schemas.ts";
+export { type CubicOptions, cubicSchedule } from "./schedule.ts";
+export { fisherScore, type Gradients, taylorOfGroup, taylorScore } from "./score/gradients.ts";
 export { magnitudeScore } from "./score/magnitude.ts";
+export { obdScore } from "./score/obd.ts";
 export type { Score, Weights } from "./score/score.ts";
+export { wandaScore } from "./score/wanda.ts";

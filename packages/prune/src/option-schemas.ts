@@ -1,4 +1,8 @@
 import type { MagnitudeOptions } from "./method/magnitude.ts";
+import type { NmOptions } from "./method/nm.ts";
+import type { ObsOptions } from "./method/obs.ts";
+import type { SparseGptOptions } from "./method/sparse-gpt.ts";
+import type { WandaOptions } from "./method/wanda.ts";
 
 /** JSON Schema, the part that is used here. */
 interface Schema {
@@ -36,6 +40,23 @@ const common = {
   embeddings: { type: "boolean", description: "Prune tables of embeddings too." },
 } satisfies Record<string, Schema>;
 const uniform: Schema = { enum: ["uniform"], description: "The same sparsity for every layer." };
+const sequential: Schema = {
+  type: "boolean",
+  description: "Calibrate each segment on what the pruned ones before it give.",
+};
+const calibrated = {
+  ...common,
+  ratios: { enum: ["uniform", "owl"], description: "The same sparsity for every layer, or less where outliers are." },
+  sequential,
+} satisfies Record<string, Schema>;
+const damp: Schema = {
+  type: "number",
+  minimum: 0,
+  maximum: 1,
+  description: "Added to each Gram matrix, a share of its mean.",
+};
+const whole = (description: string): Schema => ({ type: "integer", minimum: 1, description });
+const { sparsity: _, ...patterned } = common;
 
 /** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
 export const optionSchemas = {
@@ -44,5 +65,26 @@ export const optionSchemas = {
     ratios: uniform,
     scope: { enum: ["layer", "global", "row"], description: "Among which weights the lowest go." },
     quality: { type: "number", minimum: 0, description: "Weights below this many standard deviations go." },
+  }),
+  wanda: object<WandaOptions>({
+    ...calibrated,
+    scope: { enum: ["row", "layer"], description: "Among which weights the lowest go." },
+  }),
+  nm: object<NmOptions>({
+    ...patterned,
+    sequential,
+    score: { enum: ["magnitude", "wanda"], description: "What tells weights that go from those that stay." },
+    permute: { type: "boolean", description: "Look for an order of the columns in which 2:4 keeps more." },
+  }),
+  sparseGpt: object<SparseGptOptions>({
+    ...calibrated,
+    damp,
+    blockSize: whole("Columns whose zeros are chosen together."),
+  }),
+  obs: object<ObsOptions>({
+    ...calibrated,
+    damp,
+    scope: { enum: ["layer", "row"], description: "Whether each layer or each output loses the same share." },
+    maxColumns: whole("Layers whose rows are longer are left alone."),
   }),
 } as const;

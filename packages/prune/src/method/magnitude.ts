@@ -1,12 +1,12 @@
 import { type Context, checkAborted, definePass, type Model, type Pass } from "@espalier/core";
 import { badOption, emptied } from "../errors.ts";
 import { roundHalfEven } from "../half-even.ts";
-import { clear, dropped } from "../pattern/drop.ts";
-import { patternText } from "../pattern/pattern.ts";
+import { clear } from "../pattern/drop.ts";
 import { thresholdOf } from "../pattern/threshold.ts";
 import { magnitudeScore } from "../score/magnitude.ts";
 import { type Score, scoresOf, weightsOf } from "../score/score.ts";
 import { type Planned, planLayers } from "./plan.ts";
+import { pruneByScore } from "./prune-by-score.ts";
 import { type PruneOptions, type Rule, ruleOf } from "./prune-options.ts";
 import { putPruned, type Result, reportPruned, resultOf } from "./put-pruned.ts";
 
@@ -98,15 +98,14 @@ export const magnitude = ({
       results.forEach(note);
       return putPruned(model, results);
     }
-    const promise = rule.pattern ? { pattern: patternText(rule.pattern) } : {};
     const results: Result[] = [];
     ctx.progress({ kind: "start", task: NAME, total: plan.length });
     for (const [index, planned] of plan.entries()) {
       checkAborted(NAME, ctx.signal);
       const { layer, view } = planned;
       const { w, scores } = await scored(score, planned);
-      const drop = dropped(scores, view.columns, rule, await sparsityOf(planned));
-      const result = resultOf(layer, view, clear(w, drop), promise);
+      const { rows, promise } = pruneByScore(w, scores, view.columns, rule, await sparsityOf(planned));
+      const result = resultOf(layer, view, rows, promise);
       results.push(result);
       note(result);
       ctx.progress({ kind: "step", task: NAME, done: index + 1, total: plan.length, note: layer.name });
