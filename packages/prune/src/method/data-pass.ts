@@ -24,7 +24,7 @@ export interface DataOptions extends Omit<PruneOptions, "ratios"> {
 }
 
 /** A layer with what is known of its input. */
-export interface Known<Stats> extends Planned {
+interface Known<Stats> extends Planned {
   /** [rows, columns], free to be changed */
   readonly w: Float32Array;
   readonly stats: Stats;

@@ -7,8 +7,8 @@ export interface OwlBlock {
 }
 
 /** How many times the mean makes an outlier, and how far sparsities may lie from the wanted one. Source: arXiv:2310.05175, section 4. */
-export const OUTLIER = 5;
-export const SPREAD = 0.08;
+const OUTLIER = 5;
+const SPREAD = 0.08;
 
 /**
  * Share of the scores that exceed `times` their mean.
