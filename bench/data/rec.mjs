@@ -9,9 +9,7 @@ const USUAL_SAMPLES = 32;
 
 const lines = (split) => readLines(join(dataFolder(), "ocr"), split);
 
-export const calibration = asCalibration(async () =>
-  take(await lines("calib"), sampleCount(USUAL_SAMPLES)).map(lineFeed),
-);
+export const calibration = asCalibration(async () => take(await lines("calib"), sampleCount(USUAL_SAMPLES)), lineFeed);
 
 /** The input that latency is measured on. */
 export const latencyFeed = async () => lineFeed((await lines("dev")).at(-1));

@@ -4,10 +4,10 @@ export const sampleCount = (usual) => Number(process.env.ESPALIER_SAMPLES ?? usu
 /** The first `count` items, from the start again where there are fewer. */
 export const take = (items, count) => Array.from({ length: count }, (_, i) => items[i % items.length]);
 
-/** A calibration function from one that resolves to a list of feeds. */
-export const asCalibration = (feeds) =>
+/** A calibration function from one that resolves to a list of items; each becomes a feed when its turn comes. */
+export const asCalibration = (items, feedOf = (item) => item) =>
   async function* () {
-    yield* await feeds();
+    for (const item of await items()) yield feedOf(item);
   };
 
 export const round = (value, digits) => Number(value.toFixed(digits));
