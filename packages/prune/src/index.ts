@@ -14,3 +14,5 @@ export { magnitudeScore } from "./score/magnitude.ts";
 export { obdScore } from "./score/obd.ts";
 export type { Score, Weights } from "./score/score.ts";
 export { wandaScore } from "./score/wanda.ts";
+export { type SparseBytes, sparseBytes } from "./storage/sparse-bytes.ts";
+export { sparseInitializers } from "./storage/sparse-initializers.ts";

@@ -87,4 +87,5 @@ export const optionSchemas = {
     scope: { enum: ["layer", "row"], description: "Whether each layer or each output loses the same share." },
     maxColumns: whole("Layers whose rows are longer are left alone."),
   }),
+  sparseInitializers: object<Record<never, never>>({}),
 } as const;
