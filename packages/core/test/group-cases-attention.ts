@@ -1,5 +1,4 @@
-import type { Case } from "./group-cases.ts";
-import { type GraphBuilder, graphOf } from "./group-graph.ts";
+import { type Case, type GraphBuilder, graphOf } from "./group-graph.ts";
 
 const rows = (groups: string, make: (b: GraphBuilder, x: string) => string, width = 6): Case => [
   groups,

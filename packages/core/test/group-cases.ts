@@ -1,8 +1,5 @@
 import { attentionCases } from "./group-cases-attention.ts";
-import { type CaseOptions, type GraphBuilder, type GraphCase, graphOf } from "./group-graph.ts";
-
-/** Kinds and sizes of the groups, in any order, and the graph. */
-export type Case = readonly [groups: string, make: () => GraphCase];
+import { type Case, type CaseOptions, type GraphBuilder, graphOf } from "./group-graph.ts";
 
 type Make = (b: GraphBuilder, x: string) => string;
 

@@ -33,6 +33,9 @@ export interface GraphCase {
   readonly feeds: Readonly<Record<string, Tensor>>;
 }
 
+/** Kinds and sizes of the groups, in any order, and the graph. */
+export type Case = readonly [groups: string, make: () => GraphCase];
+
 export interface CaseOptions {
   readonly opset?: number;
   /** Lengths of the input that the model leaves open. */

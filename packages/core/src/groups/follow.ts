@@ -14,7 +14,7 @@ export interface GroupOptions {
   readonly shapes?: ReadonlyMap<string, readonly Dim[]>;
 }
 
-export interface TracedWeight {
+interface TracedWeight {
   readonly place: WeightPlace;
   readonly tensor: Tensor;
   readonly axes: readonly Axis[];

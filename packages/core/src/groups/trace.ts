@@ -19,7 +19,7 @@ export interface Shrunk {
 export type Fix = (node: Node, shrunk: Shrunk) => Node;
 
 /** A node that multiplies: its work is proportional to the length of each of these axes. */
-export interface Work {
+interface Work {
   readonly node: Node;
   readonly axes: readonly Axis[];
 }
@@ -128,4 +128,4 @@ export const numbersAt = (trace: Trace, node: Node, index: number): number[] | u
     : undefined;
 };
 
-export const literal = (number: number): Element => ({ number, from: [] });
+const literal = (number: number): Element => ({ number, from: [] });

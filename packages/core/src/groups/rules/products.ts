@@ -6,7 +6,7 @@ import { axesAt, contract, pinAxis, stopAt, type Trace, valueAt } from "../trace
 import { broadcast } from "./elementwise.ts";
 import type { Rule, Rules } from "./rule.ts";
 
-export const isWeight = (trace: Trace, node: Node, index: number): boolean =>
+const isWeight = (trace: Trace, node: Node, index: number): boolean =>
   valueAt(trace, node, index)?.weight !== undefined;
 
 /** Notes where the units of a weight leave and enter. */

@@ -59,7 +59,7 @@ const peel = (axes: Axis[], lengths: Length[], blocks: Block[]): void => {
 };
 
 /** Axes of a tensor that is read anew in `lengths`, row-major. */
-export const reshaped = (trace: Trace, node: Node, given: readonly Axis[], wanted: readonly Length[]): Axis[] => {
+const reshaped = (trace: Trace, node: Node, given: readonly Axis[], wanted: readonly Length[]): Axis[] => {
   const stop = stopAt(node, "it puts axes together of which not all lengths are known");
   const [axes, lengths] = [[...given], [...wanted]];
   const [front, back]: [Block[], Block[]] = [[], []];
