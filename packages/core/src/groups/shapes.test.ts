@@ -1,6 +1,7 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { type Case, convCases, rowCases } from "../../test/group-cases.ts";
+import { convCases, rowCases } from "../../test/group-cases.ts";
+import type { Case } from "../../test/group-graph.ts";
 import { type Group, groups, type Model, mask, measureSize, openSession, type Removals, shrink } from "../index.ts";
 import { expectClose } from "../testing/index.ts";
 

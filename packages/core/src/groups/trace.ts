@@ -127,5 +127,3 @@ export const numbersAt = (trace: Trace, node: Node, index: number): number[] | u
     ? elements.map(({ number }) => number as number)
     : undefined;
 };
-
-const literal = (number: number): Element => ({ number, from: [] });
