@@ -16,7 +16,7 @@ export interface FoundRecipe {
  *
  * @throws EspalierError `BAD_OPTION` for a name that is none, `BAD_RECIPE` for a file that holds none
  */
-export const readRecipe = (asked: string, cwd: string): FoundRecipe => {
+export const readRecipe = async (asked: string, cwd: string): Promise<FoundRecipe> => {
   if (Object.hasOwn(recipes, asked)) return { recipe: recipes[asked as keyof typeof recipes], folder: cwd };
   if (!asked.toLowerCase().endsWith(".json")) {
     const names = Object.keys(recipes);
@@ -32,5 +32,5 @@ export const readRecipe = (asked: string, cwd: string): FoundRecipe => {
       cause,
     });
   }
-  return { recipe: parseRecipe(json), folder: dirname(path) };
+  return { recipe: await parseRecipe(json), folder: dirname(path) };
 };

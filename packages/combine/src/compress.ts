@@ -47,7 +47,7 @@ const applyOptions = (
   };
 };
 
-const recipeFrom = ({ recipe = "auto", passes }: CompressOptions): Recipe | PassList => {
+const recipeFrom = async ({ recipe = "auto", passes }: CompressOptions): Promise<Recipe | PassList> => {
   const sorted = passes && orderPasses(passes);
   if (sorted) return { name: sorted.map(({ name }) => name).join(" → "), values: sorted };
   return typeof recipe === "string" ? recipeOf(recipe) : parseRecipe(recipe);
@@ -86,7 +86,7 @@ export const compress = async (model: Model, options: CompressOptions = {}): Pro
   const started = performance.now();
   checkOptions(options);
   const { measure = true, signal, maxDrop } = options;
-  const recipe = recipeFrom(options);
+  const recipe = await recipeFrom(options);
   const { target: own, budget: limits } = "values" in recipe ? {} : recipe;
   const target = options.target ?? own ?? "node";
   const budget = budgetOf(limits, { maxDrop, target, search: "candidates" in recipe && measure });

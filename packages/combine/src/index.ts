@@ -1,6 +1,7 @@
+export type { Schema } from "@cfworker/json-schema";
 export { type Compressed, compress } from "./compress.ts";
 export { checkPasses, orderPasses } from "./order.ts";
-export { type Schema, schemaProblems } from "./recipe/check-schema.ts";
+export { schemaProblems } from "./recipe/check-schema.ts";
 export { type ImportModule, loadPasses } from "./recipe/load-passes.ts";
 export { nearest, suggestion } from "./recipe/nearest.ts";
 export { parseRecipe } from "./recipe/parse-recipe.ts";

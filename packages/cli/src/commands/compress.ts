@@ -86,7 +86,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
   const started = performance.now();
   const { recipe: asked, measure, maxDrop, seed, threads, force = false } = flags;
   if (maxDrop !== undefined && !measure) throw badUsage("--max-drop needs measuring. Leave --no-measure out.");
-  const { recipe, folder } = readRecipe(asked, io.cwd);
+  const { recipe, folder } = await readRecipe(asked, io.cwd);
   const input = resolve(io.cwd, model);
   const before = await openModel(input);
   const out = outputPath({ model, recipe: recipe.name, force, ...(flags.output && { out: flags.output }) }, io.cwd);

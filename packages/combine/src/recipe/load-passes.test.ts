@@ -1,7 +1,12 @@
+import type { Schema } from "@cfworker/json-schema";
 import { definePass, EspalierError, type Pass } from "@espalier/core";
+import { optionSchemas } from "@espalier/quant";
 import { describe, expect, it } from "vitest";
+import { schemaProblems } from "./check-schema.ts";
 import { loadPasses } from "./load-passes.ts";
-import type { PassEntry, Target } from "./recipe.ts";
+import type { PassEntry, PassRecipe, Target } from "./recipe.ts";
+import { isSearch } from "./recipe.ts";
+import { recipes } from "./recipes.ts";
 
 const recipe = (...passes: PassEntry[]) => ({ name: "mine", passes });
 
@@ -48,6 +53,20 @@ describe("loadPasses", () => {
       "quant/static-int8",
       "quant/float16",
     ]);
+  });
+
+  it("checks no options of named recipes, which all fit the schemas of the quantizers", async () => {
+    const plain = Object.values(recipes).filter((one): one is PassRecipe => !isSearch(one));
+    for (const { pass, options = {} } of plain.flatMap(({ passes }) => passes)) {
+      const schema = optionSchemas[pass.replace("@espalier/quant/", "") as keyof typeof optionSchemas] as Schema;
+      expect(schema.type).toBe("object");
+      expect(await schemaProblems(options, schema, pass)).toEqual([]);
+    }
+    const picky = { rtn: idle, optionSchemas: { rtn: { required: ["nothing"] } } };
+    expect(await loadPasses(recipes["int4-all"] as PassRecipe, async () => picky)).toHaveLength(1);
+    await expect(loadPasses({ ...(recipes["int4-all"] as PassRecipe) }, async () => picky)).rejects.toThrow(
+      'recipe.passes[0].options lacks "nothing"',
+    );
   });
 
   it("takes the last segment as the export, default too, and gives the options on", async () => {

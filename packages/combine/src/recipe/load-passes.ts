@@ -1,9 +1,11 @@
+import type { Schema } from "@cfworker/json-schema";
 import { isEspalierError, type Pass, stages } from "@espalier/core";
 import { badRecipe } from "../errors.ts";
 import { orderProblem } from "../order.ts";
-import { type Schema, schemaProblems } from "./check-schema.ts";
+import { schemaProblems } from "./check-schema.ts";
 import { suggestion } from "./nearest.ts";
 import type { PassEntry, PassRecipe, Target } from "./recipe.ts";
+import { isNamedRecipe } from "./recipes.ts";
 
 /** Loads a module by the name that a recipe gives. */
 export type ImportModule = (name: string) => Promise<unknown>;
@@ -27,18 +29,24 @@ const offered = (module: Exports): string[] =>
 
 type Options = NonNullable<PassEntry["options"]>;
 
+interface Loading {
+  readonly load: ImportModule;
+  readonly target: Target;
+  /** False where the options are known to be right. */
+  readonly check: boolean;
+}
+
 /** Options with the pass itself in place of those that name one (schema keyword `makesPass`), or what is wrong with them. */
 const withPasses = async (
   options: Options,
   schema: Schema | undefined,
   where: string,
-  load: ImportModule,
-  target: Target,
+  loading: Loading,
 ): Promise<Options | string[]> => {
   const made: Record<string, unknown> = { ...options };
-  for (const [key, { makesPass }] of Object.entries(schema?.properties ?? {})) {
-    if (makesPass !== true || options[key] === undefined) continue;
-    const found = await loadOne(options[key] as PassEntry, `${where}.options.${key}`, load, target);
+  for (const [key, option] of Object.entries(schema?.properties ?? {})) {
+    if (typeof option !== "object" || option.makesPass !== true || options[key] === undefined) continue;
+    const found = await loadOne(options[key] as PassEntry, `${where}.options.${key}`, loading);
     if (Array.isArray(found)) return found;
     made[key] = found;
   }
@@ -48,9 +56,9 @@ const withPasses = async (
 const loadOne = async (
   { pass: path, options = {} }: PassEntry,
   where: string,
-  load: ImportModule,
-  target: Target,
+  loading: Loading,
 ): Promise<Pass | string[]> => {
+  const { load, target, check } = loading;
   const cut = path.lastIndexOf("/");
   const [name, factory] = [path.slice(0, cut), path.slice(cut + 1)];
   if (cut < 1 || factory === "")
@@ -65,11 +73,11 @@ const loadOne = async (
   }
   const make = module[factory];
   if (typeof make !== "function")
-    return [`${where}.pass: module "${name}" has no pass "${factory}"; ${suggestion(factory, offered(module))}`];
+    return [`${where}.pass: module "${name}" has no pass "${factory}"; ${await suggestion(factory, offered(module))}`];
   const schema = (module.optionSchemas as Readonly<Record<string, Schema>> | undefined)?.[factory];
-  const problems = schema ? schemaProblems(options, schema, `${where}.options`) : [];
+  const problems = schema && check ? await schemaProblems(options, schema, `${where}.options`) : [];
   if (problems.length > 0) return problems;
-  const given = await withPasses(options, schema, where, load, target);
+  const given = await withPasses(options, schema, where, loading);
   if (Array.isArray(given)) return given;
   const targeted = schema?.properties?.target !== undefined && options.target === undefined;
   try {
@@ -90,13 +98,14 @@ export interface LoadOptions {
 
 /** The passes of a recipe that could be loaded, and what is wrong with the others. */
 export const tryLoadPasses = async (
-  { passes }: PassRecipe,
+  recipe: PassRecipe,
   { importModule = importByName, target, where }: LoadOptions,
 ): Promise<{ passes: Pass[]; problems: string[] }> => {
   const loaded: Pass[] = [];
   const problems: string[] = [];
-  for (const [i, entry] of passes.entries()) {
-    const found = await loadOne(entry, `${where}.passes[${i}]`, importModule, target);
+  const loading: Loading = { load: importModule, target, check: !isNamedRecipe(recipe) };
+  for (const [i, entry] of recipe.passes.entries()) {
+    const found = await loadOne(entry, `${where}.passes[${i}]`, loading);
     if (Array.isArray(found)) problems.push(...found);
     else loaded.push(found);
   }

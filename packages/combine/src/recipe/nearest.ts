@@ -30,7 +30,7 @@ export const nearest = (word: string, names: readonly string[]): string | undefi
 };
 
 /** What to say of a name that is not among `names`: the one that was probably meant, else all of them. */
-export const suggestion = (word: string, names: readonly string[]): string => {
+export const suggestion = async (word: string, names: readonly string[]): Promise<string> => {
   const near = nearest(word, names);
   if (near !== undefined) return `did you mean "${near}"?`;
   return names.length > 0 ? `there is ${names.join(", ")}` : "there is none";

@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { parseRecipe, recipeOf } from "./parse-recipe.ts";
 import { recipes } from "./recipes.ts";
 
-const messageOf = (call: () => unknown): string => {
+const messageOf = async (call: () => Promise<unknown>): Promise<string> => {
   try {
-    call();
+    await call();
   } catch (error) {
     if (isEspalierError(error) && error.code === "BAD_RECIPE") return error.message;
     throw error;
@@ -17,7 +17,7 @@ const messageOf = (call: () => unknown): string => {
 const pass = { pass: "@espalier/quant/rtn" };
 
 describe("parseRecipe", () => {
-  it("gives recipes of passes and of candidates back as they are", () => {
+  it("gives recipes of passes and of candidates back as they are", async () => {
     const mine = {
       $schema: "recipe.schema.json",
       name: "mine",
@@ -25,17 +25,17 @@ describe("parseRecipe", () => {
       passes: [{ ...pass, options: { bits: 4 } }],
     };
     const search = { name: "best", budget: { bytes: 1e6, maxDrop: 0.01 }, candidates: ["int4", mine] };
-    expect(parseRecipe(mine)).toBe(mine);
-    expect(parseRecipe(search)).toBe(search);
+    expect(await parseRecipe(mine)).toBe(mine);
+    expect(await parseRecipe(search)).toBe(search);
   });
 
-  it("accepts every named recipe, after a way through JSON", () => {
+  it("accepts every named recipe, after a way through JSON", async () => {
     for (const recipe of Object.values(recipes))
-      expect(parseRecipe(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
+      expect(await parseRecipe(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
   });
 
-  it("names everything that is wrong at once, unknown fields with the nearest name", () => {
-    const message = messageOf(() =>
+  it("names everything that is wrong at once, unknown fields with the nearest name", async () => {
+    const message = await messageOf(() =>
       parseRecipe({
         name: "",
         taget: "node",
@@ -66,8 +66,8 @@ describe("parseRecipe", () => {
       { name: "x", candidates: [{ name: "y", pases: [] }] },
       'recipe.candidates[0] has no "pases"; did you mean "passes"?',
     ],
-  ])("refuses %j", (json, expected) => {
-    expect(messageOf(() => parseRecipe(json))).toContain(expected);
+  ])("refuses %j", async (json, expected) => {
+    expect(await messageOf(() => parseRecipe(json))).toContain(expected);
   });
 });
 
@@ -82,12 +82,12 @@ describe("parseRecipe on anything", () => {
     ),
   })).value;
 
-  it("gives it back or throws BAD_RECIPE with a message under 20,000 characters, over 2,000 values", () => {
+  it("gives it back or throws BAD_RECIPE with a message under 20,000 characters, over 2,000 values", async () => {
     let refused = 0;
-    fc.assert(
-      fc.property(json, (value) => {
+    await fc.assert(
+      fc.asyncProperty(json, async (value) => {
         try {
-          expect(parseRecipe(value)).toBe(value);
+          expect(await parseRecipe(value)).toBe(value);
         } catch (error) {
           refused++;
           expect(isEspalierError(error) && error.code).toBe("BAD_RECIPE");
@@ -101,10 +101,10 @@ describe("parseRecipe on anything", () => {
 });
 
 describe("recipeOf", () => {
-  it("names the nearest recipe, or all of them where none is near", () => {
-    expect(recipeOf("int4-all")).toBe(recipes["int4-all"]);
-    expect(messageOf(() => recipeOf("int4all"))).toContain('"int4all" is no recipe; did you mean "int4-all"?');
-    expect(messageOf(() => recipeOf("tiny"))).toContain(`there is ${Object.keys(recipes).join(", ")}`);
-    expect(messageOf(() => recipeOf("toString"))).toContain('"toString" is no recipe');
+  it("names the nearest recipe, or all of them where none is near", async () => {
+    expect(await recipeOf("int4-all")).toBe(recipes["int4-all"]);
+    expect(await messageOf(() => recipeOf("int4all"))).toContain('"int4all" is no recipe; did you mean "int4-all"?');
+    expect(await messageOf(() => recipeOf("tiny"))).toContain(`there is ${Object.keys(recipes).join(", ")}`);
+    expect(await messageOf(() => recipeOf("toString"))).toContain('"toString" is no recipe');
   });
 });

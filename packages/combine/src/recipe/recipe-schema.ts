@@ -1,4 +1,4 @@
-import type { Schema } from "./check-schema.ts";
+import type { Schema } from "@cfworker/json-schema";
 import { type Budget, type Recipe, targets } from "./recipe.ts";
 
 const positive = (description: string): Schema => ({ type: "number", exclusiveMinimum: 0, description });
@@ -24,7 +24,7 @@ const head = {
   description: { type: "string" },
   target: {
     type: "string",
-    enum: targets,
+    enum: [...targets],
     description: "Where the result runs. What the caller says comes first; node where nobody says.",
   },
   budget: { type: "object", properties: budget, additionalProperties: false },

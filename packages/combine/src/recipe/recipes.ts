@@ -54,3 +54,7 @@ export type RecipeName = keyof typeof plain | "auto";
 
 /** The recipes that go by a name. */
 export const recipes: Readonly<Record<RecipeName, PassRecipe | SearchRecipe>> = { ...plain, auto };
+
+/** One of `recipes` itself, not an equal: these are known to be right. */
+export const isNamedRecipe = (recipe: unknown): recipe is PassRecipe | SearchRecipe =>
+  Object.values(recipes).some((one) => one === recipe);
