@@ -21,7 +21,7 @@ export const readRecipe = async (asked: string, cwd: string): Promise<FoundRecip
   if (!asked.toLowerCase().endsWith(".json")) {
     const names = Object.keys(recipes);
     const known = `The recipes are ${names.join(", ")}; a file ends in .json.`;
-    throw badUsage(`there is no recipe "${asked}".${suggestion(asked, names)} ${known}`);
+    throw badUsage(`there is no recipe "${asked}".${await suggestion(asked, names)} ${known}`);
   }
   const path = resolve(cwd, asked);
   let json: unknown;

@@ -1,7 +1,7 @@
 import { nearest } from "@espalier/combine";
 
 /** ` Did you mean "x"?`, or nothing where no name is near. */
-export const suggestion = (word: string, names: readonly string[]): string => {
-  const near = nearest(word, names);
+export const suggestion = async (word: string, names: readonly string[]): Promise<string> => {
+  const near = await nearest(word, names);
   return near === undefined ? "" : ` Did you mean "${near}"?`;
 };

@@ -53,7 +53,12 @@ const wrongIn =
  * @param where "in sample 3" or the like
  * @throws EspalierError `BAD_DATA` that names the input and what to do
  */
-export const checkSignature = (inputs: readonly InputSpec[], feeds: unknown, file: string, where = ""): void => {
+export const checkSignature = async (
+  inputs: readonly InputSpec[],
+  feeds: unknown,
+  file: string,
+  where = "",
+): Promise<void> => {
   const wrong = wrongIn(file);
   const names = inputs.map(({ name }) => name);
   const tail = where && ` ${where}`;
@@ -64,7 +69,7 @@ export const checkSignature = (inputs: readonly InputSpec[], feeds: unknown, fil
   for (const name of Object.keys(feeds)) {
     if (names.includes(name)) continue;
     const known = `The inputs of the model are ${quoted(names)}`;
-    throw wrong(`has "${name}"${tail}, which is no input of the model.${suggestion(name, names)} ${known}`);
+    throw wrong(`has "${name}"${tail}, which is no input of the model.${await suggestion(name, names)} ${known}`);
   }
   for (const input of inputs) {
     const found = (feeds as Record<string, unknown>)[input.name];
@@ -107,8 +112,13 @@ const checkData = (tensor: Tensor, at: string, wrong: Wrong): Tensor => {
  *
  * @throws EspalierError `BAD_DATA` as `checkSignature`, and for data that its type or dims do not fit
  */
-export const checkFeeds = (inputs: readonly InputSpec[], feeds: unknown, file: string, where = ""): Feeds => {
-  checkSignature(inputs, feeds, file, where);
+export const checkFeeds = async (
+  inputs: readonly InputSpec[],
+  feeds: unknown,
+  file: string,
+  where = "",
+): Promise<Feeds> => {
+  await checkSignature(inputs, feeds, file, where);
   const tail = where && ` ${where}`;
   return Object.fromEntries(
     Object.entries(feeds as Feeds)

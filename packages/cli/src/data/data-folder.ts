@@ -22,7 +22,7 @@ const readTensor = (path: string, file: string): Tensor => {
 };
 
 /** The tensors of one `test_data_set_N`: `input_K.pb` is the model's input number K. */
-const feedOfSet = (folder: string, file: string, inputs: readonly InputSpec[]): Feeds => {
+const feedOfSet = async (folder: string, file: string, inputs: readonly InputSpec[]): Promise<Feeds> => {
   const feeds: Record<string, Tensor> = {};
   for (const name of readdirSync(folder)
     .filter((entry) => INPUT_FILE.test(entry))
@@ -56,8 +56,8 @@ export const folderFeeds = (
     throw badData(file, `is a folder without data. Put ${wanted} into it.`);
   }
   return async function* () {
-    if (isSet) yield feedOfSet(path, file, inputs);
-    else if (sets.length > 0) for (const set of sets) yield feedOfSet(join(path, set), join(file, set), inputs);
+    if (isSet) yield await feedOfSet(path, file, inputs);
+    else if (sets.length > 0) for (const set of sets) yield await feedOfSet(join(path, set), join(file, set), inputs);
     else for (const name of archives) yield await npzFeed(join(path, name), join(file, name), inputs);
   };
 };

@@ -1,8 +1,7 @@
 import { pathToFileURL } from "node:url";
-import type { Metrics, Run } from "@espalier/combine";
+import { type Metrics, nearest, type Run } from "@espalier/combine";
 import { type Calibration, type Feeds, isEspalierError } from "@espalier/core";
 import { badData, firstLine } from "../errors.ts";
-import { suggestion } from "../suggestion.ts";
 import { checkFeeds } from "./check-feeds.ts";
 import type { Data, Evaluate } from "./data.ts";
 import type { InputSpec } from "./model-inputs.ts";
@@ -27,11 +26,12 @@ const load = async (path: string, file: string): Promise<Record<string, unknown>
   }
 };
 
-const checkExports = (module: Record<string, unknown>, file: string) => {
+const checkExports = async (module: Record<string, unknown>, file: string) => {
   if (typeof module.calibration === "function" || isIterable(module.calibration)) return;
   const names = Object.keys(module);
   const found = names.length === 0 ? "nothing" : names.map((name) => `"${name}"`).join(", ");
-  const near = names.filter((name) => !EXPORTS.includes(name)).find((name) => suggestion(name, ["calibration"]));
+  const others = names.filter((name) => !EXPORTS.includes(name));
+  const near = await nearest("calibration", others);
   const hint = near ? ` Is "${near}" meant?` : "";
   throw badData(
     file,
@@ -43,7 +43,7 @@ const checkExports = (module: Record<string, unknown>, file: string) => {
 async function* checked(feeds: Samples, file: string, inputs: readonly InputSpec[]): AsyncGenerator<Feeds> {
   let sample = 0;
   try {
-    for await (const feed of feeds) yield checkFeeds(inputs, feed, file, `in sample ${sample++}`);
+    for await (const feed of feeds) yield await checkFeeds(inputs, feed, file, `in sample ${sample++}`);
   } catch (error) {
     throw own(file, `threw while it made sample ${sample}`, error);
   }
@@ -112,7 +112,9 @@ const evaluator = (evaluate: unknown, file: string, inputs: readonly InputSpec[]
   }
   return async (run: Run) => {
     try {
-      const metrics = await evaluate((feeds: unknown) => run(checkFeeds(inputs, feeds, file, "in `evaluate`")));
+      const metrics = await evaluate(async (feeds: unknown) =>
+        run(await checkFeeds(inputs, feeds, file, "in `evaluate`")),
+      );
       return checkMetrics(metrics, file);
     } catch (error) {
       throw own(file, "threw in `evaluate`", error);
@@ -123,7 +125,7 @@ const evaluator = (evaluate: unknown, file: string, inputs: readonly InputSpec[]
 /** The data of a module that exports `calibration` and perhaps `evaluate`. @throws EspalierError `BAD_DATA` */
 export const moduleData = async (path: string, file: string, inputs: readonly InputSpec[]): Promise<Data> => {
   const module = await load(path, file);
-  checkExports(module, file);
+  await checkExports(module, file);
   const { calibration } = module;
   const evaluate = evaluator(module.evaluate, file, inputs);
   const again =

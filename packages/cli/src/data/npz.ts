@@ -79,7 +79,7 @@ export const npzSamples = async (
   const specOf = (array: NpzArray) => inputs.find(({ name }) => name === array.name);
   const cuts = arrays.map((array) => cutOf(array, specOf(array), file));
   const signature = cuts.map(({ array: { name, type }, dims }) => [name, { type, dims }]);
-  checkSignature(inputs, Object.fromEntries(signature), file);
+  await checkSignature(inputs, Object.fromEntries(signature), file);
   const count = countOf(cuts, file);
   return async function* () {
     const opened: ByteReader[] = [];
