@@ -1,4 +1,5 @@
 import type { ProgressEvent } from "@espalier/core";
+import type { SingleBar } from "cli-progress";
 import type { Output } from "./io.ts";
 
 /** Tells on stderr what a long run is doing. */
@@ -19,21 +20,15 @@ interface Task {
 
 const BAR = 16;
 /** Redrawing more often flickers. */
-const DRAW_MS = 80;
+const FRAMES_PER_SECOND = 12;
 /** Plain logs say no more often how far a task is … */
 const LINE_MS = 5000;
 /** … and no more often what it has come to. */
 const NEXT_MS = 2000;
 
-const bar = (share: number) => {
-  const full = Math.floor(Math.min(1, share) * BAR);
-  return `${"█".repeat(full)}${"░".repeat(BAR - full)}`;
-};
-
-const text = ({ name, done, total, note }: Task, drawn: boolean): string => {
+const text = ({ name, done, total, note }: Task): string => {
   const far = done === 0 && !note ? "" : total === undefined ? ` ${done}` : ` ${done}/${total}`;
-  const shown = drawn && total ? ` ${bar(done / total)}` : "";
-  return `${name}${shown}${far}${note ? ` ${note}` : ""}`;
+  return `${name}${far}${note ? ` ${note}` : ""}`;
 };
 
 /** Follows tasks that begin and end inside one another. */
@@ -59,34 +54,55 @@ const taskStack = () => {
   };
 };
 
-const drawnProgress = (stderr: Output): Progress => {
+const drawnProgress = async (stderr: Output): Promise<Progress> => {
+  const { SingleBar } = (await import("cli-progress")).default;
   const { tasks, take } = taskStack();
-  let drawn = 0;
-  let shown = false;
-  const clear = () => {
-    if (shown) stderr.write("\r\x1b[K");
-    shown = false;
+  const stream = {
+    isTTY: true,
+    write: (part: string) => stderr.write(part),
+    // a terminal wraps when its last column is written
+    get columns() {
+      return (stderr.columns ?? 80) - 1;
+    },
   };
-  const draw = () => {
-    const width = (stderr.columns ?? 80) - 1;
-    const line = tasks.map((task, i) => text(task, i === tasks.length - 1)).join(" › ");
-    stderr.write(`\r${line.slice(0, width)}\x1b[K`);
-    shown = true;
+  const barOf = (counted: boolean) =>
+    new SingleBar({
+      stream: stream as unknown as NodeJS.WritableStream,
+      format: counted ? "{path} {bar} {value}/{total} {note}" : "{path} {value} {note}",
+      barCompleteChar: "█",
+      barIncompleteChar: "░",
+      barsize: BAR,
+      fps: FRAMES_PER_SECOND,
+      clearOnComplete: true,
+      linewrap: true,
+    });
+  let drawn: { readonly bar: SingleBar; readonly counted: boolean } | undefined;
+  const stop = () => {
+    drawn?.bar.stop();
+    drawn = undefined;
   };
   return {
     event(event) {
       take(event);
-      const now = performance.now();
-      if (tasks.length === 0) return clear();
-      if (event.kind === "end" || now - drawn < DRAW_MS) return;
-      drawn = now;
-      draw();
+      const task = tasks.at(-1);
+      if (!task) return stop();
+      const { name, done, total = 0, note = "" } = task;
+      const shown = { path: [...tasks.slice(0, -1).map(text), name].join(" › "), note };
+      const counted = total > 0;
+      if (drawn?.counted === counted) {
+        drawn.bar.setTotal(total);
+        drawn.bar.update(done, shown);
+      } else {
+        stop();
+        drawn = { bar: barOf(counted), counted };
+        drawn.bar.start(total, done, shown);
+      }
     },
     line(line) {
-      clear();
+      stop();
       stderr.write(`${line}\n`);
     },
-    stop: clear,
+    stop,
   };
 };
 
@@ -107,7 +123,7 @@ const plainProgress = (stderr: Output): Progress => {
       const next = tasks.length === 1 && tasks[0].note !== before && now - noted >= NEXT_MS;
       if (next) noted = now;
       const begins = tasks.length === 1 && event.kind === "start";
-      if (begins || next || now - told >= LINE_MS) tell(tasks.map((task) => text(task, false)).join(" › "));
+      if (begins || next || now - told >= LINE_MS) tell(tasks.map(text).join(" › "));
     },
     line: tell,
     stop: () => undefined,
@@ -115,4 +131,5 @@ const plainProgress = (stderr: Output): Progress => {
 };
 
 /** A line that is drawn again and again on a terminal; plain lines, few of them, elsewhere. */
-export const progressOn = (stderr: Output): Progress => (stderr.isTTY ? drawnProgress(stderr) : plainProgress(stderr));
+export const progressOn = async (stderr: Output): Promise<Progress> =>
+  stderr.isTTY ? drawnProgress(stderr) : plainProgress(stderr);

@@ -22,7 +22,7 @@ export interface CompareFlags {
 /** `espalier compare`: how far B is from A, and which of the two is smaller and faster. */
 export const compareCommand = async (a: string, b: string, flags: CompareFlags, io: Io): Promise<number> => {
   const [one, other] = [await openModel(resolve(io.cwd, a)), await openModel(resolve(io.cwd, b))];
-  const progress = progressOn(io.stderr);
+  const progress = await progressOn(io.stderr);
   const stop = interrupt(io, progress.line);
   const data = flags.data === undefined ? undefined : await openData(flags.data, io.cwd, one);
   try {

@@ -91,7 +91,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
   const before = await openModel(input);
   const out = outputPath({ model, recipe: recipe.name, force, ...(flags.output && { out: flags.output }) }, io.cwd);
   const target = flags.target ?? recipe.target;
-  const progress = progressOn(io.stderr);
+  const progress = await progressOn(io.stderr);
   const stop = interrupt(io, progress.line);
   stop.writing(out);
   let data: Data | undefined;
