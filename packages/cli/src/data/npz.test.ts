@@ -108,6 +108,11 @@ describe("samples", () => {
     expect(all.map((feed) => feed.sr.data)).toEqual([BigInt64Array.of(16000n), BigInt64Array.of(16000n)]);
   });
 
+  it("are found under names of inputs that look like paths", async () => {
+    const name = "/encoder/../x";
+    expect(await samplesOf(npzBytes({ [name]: floats([1, 2], [0, 1]) }), [{ ...x, name }])).toHaveLength(1);
+  });
+
   it("can be read again, and a reader that stops early leaves nothing open", async () => {
     writeFileSync(folder.at("calib.npz"), npzBytes({ x: floats([3, 2], [0, 1, 2, 3, 4, 5]) }, { level: 6 }));
     const samples = await npzSamples(folder.at("calib.npz"), "calib.npz", [x]);
@@ -168,6 +173,18 @@ describe("bad archives are refused by name, with what to do", () => {
       expect(found).toMatch(/(Write|Give|Save|Convert|Reshape|inputs of the model).*$/);
     });
   }
+
+  /** With a byte of the directory's entry changed: `at` counts from its signature. */
+  const marked = (at: number, value: number) => {
+    const bytes = good();
+    bytes[Buffer.from(bytes).indexOf("PK\x01\x02", 0, "latin1") + at] = value;
+    return bytes;
+  };
+
+  it("an encrypted entry, and one of an unknown method", async () => {
+    expect(await messageOf(marked(8, 1))).toMatch(/BAD_DATA.*"x.npy" encrypted or compressed by method 8\. Use numpy/);
+    expect(await messageOf(marked(10, 93))).toMatch(/BAD_DATA.*"x.npy" encrypted or compressed by method 93\. Use/);
+  });
 
   it("a flipped bit in stored numbers, by the checksum", async () => {
     const bytes = npzBytes({ x: floats([2, 2], [1, 2, 3, 4]) });
