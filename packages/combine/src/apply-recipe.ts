@@ -1,10 +1,20 @@
-import { type Context, type ContextOptions, chain, type Model, missingNeeds, type Pass, runPass } from "@espalier/core";
+import {
+  type Context,
+  type ContextOptions,
+  chain,
+  type Model,
+  missingNeeds,
+  type Pass,
+  type PassKernels,
+  runPass,
+} from "@espalier/core";
 import { withFold } from "./fold-pass.ts";
 import { checkPasses } from "./order.ts";
 import { type ImportModule, loadPasses } from "./recipe/load-passes.ts";
 import type { PassRecipe, Target } from "./recipe/recipe.ts";
 import { onePerLayer } from "./report/one-per-layer.ts";
 import type { LayerEntry } from "./report/report.ts";
+import type { LazyKernels } from "./settings.ts";
 
 /** Passes that are at hand, in the order in which they run. */
 export interface PassList {
@@ -12,9 +22,10 @@ export interface PassList {
   readonly values: readonly Pass[];
 }
 
-export interface ApplyOptions extends Omit<ContextOptions, "report"> {
+export interface ApplyOptions extends Omit<ContextOptions, "report" | "kernels"> {
   readonly target: Target;
   readonly importModule?: ImportModule;
+  readonly kernels?: PassKernels | LazyKernels;
 }
 
 /** What a recipe made of a model. */
@@ -51,14 +62,20 @@ const watched = (pass: Pass, changed: () => void): Pass => ({
 export const applyRecipe = async (
   model: Model,
   recipe: PassRecipe | PassList,
-  { target, importModule, ...context }: ApplyOptions,
+  { target, importModule, kernels: given, ...context }: ApplyOptions,
 ): Promise<Made> => {
   const passes = "values" in recipe ? recipe.values : await loadPasses(recipe, importModule, target);
   checkPasses(passes, context);
+  const quantizes = passes.some(({ stage }) => stage === "quantize");
+  const kernels = typeof given === "function" ? await (quantizes ? given() : undefined) : given;
   const entries: LayerEntry[] = [];
   let changed = false;
   const all = withFold(passes.map((pass) => watched(pass, () => (changed = true))));
-  const made = await runPass(model, chain(all, recipe.name), { ...context, report: (entry) => entries.push(entry) });
+  const made = await runPass(model, chain(all, recipe.name), {
+    ...context,
+    ...(kernels && { kernels }),
+    report: (entry) => entries.push(entry),
+  });
   return {
     model: made,
     layers: onePerLayer(entries),

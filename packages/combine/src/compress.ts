@@ -31,7 +31,7 @@ const checkOptions = ({ maxDrop, measure, target, recipe, passes }: CompressOpti
 };
 
 const applyOptions = (
-  { data, ort, webOrt, seed, threads, signal, progress, importModule }: CompressOptions,
+  { data, ort, webOrt, seed, threads, kernels, signal, progress, importModule }: CompressOptions,
   target: Target,
 ): ApplyOptions => {
   const runtime = ort ?? webOrt;
@@ -42,6 +42,7 @@ const applyOptions = (
     ...(runtime && { ort: runtime }),
     ...(seed !== undefined && { seed }),
     ...(threads !== undefined && { threads }),
+    ...(kernels && { kernels }),
     ...(signal && { signal }),
     ...(progress && { progress }),
   };

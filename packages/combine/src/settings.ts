@@ -1,4 +1,4 @@
-import type { Calibration, Feeds, Ort, Pass, ProgressEvent, Tensor } from "@espalier/core";
+import type { Calibration, Feeds, Ort, Pass, PassKernels, ProgressEvent, Tensor } from "@espalier/core";
 import type { ImportModule } from "./recipe/load-passes.ts";
 import type { Recipe, Target } from "./recipe/recipe.ts";
 import type { Metrics } from "./report/report.ts";
@@ -13,6 +13,9 @@ export interface Data {
   /** Scores a model by running it. The first metric is the one that `maxDrop` is about. */
   evaluate?(run: Run): Promise<Metrics> | Metrics;
 }
+
+/** Makes kernels when they are wanted, or undefined where there are none. */
+export type LazyKernels = () => Promise<PassKernels | undefined>;
 
 export interface CompressOptions {
   /** A name, or a recipe as JSON. Default "auto". */
@@ -34,6 +37,8 @@ export interface CompressOptions {
   readonly seed?: number;
   /** Threads of onnxruntime-node. */
   readonly threads?: number;
+  /** Kernels of `@espalier/hw-kernels`, or what makes them once a pass quantizes: the same bytes in less time. */
+  readonly kernels?: PassKernels | LazyKernels;
   readonly signal?: AbortSignal;
   readonly progress?: (event: ProgressEvent) => void;
   /** Resolves the modules that recipes name; by default, from this package. */

@@ -1,5 +1,6 @@
 import type { Layer } from "./layers.ts";
 import type { Model } from "./model.ts";
+import type { PassKernels } from "./pass-kernels.ts";
 import type { Ort } from "./run/ort.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -100,7 +101,7 @@ export interface Context {
   /** Threads of onnxruntime-node; its own choice where absent. */
   readonly threads?: number;
   /** Fast kernels (`@espalier/hw-kernels`), or undefined: passes work, slower, with none. */
-  readonly kernels?: unknown;
+  readonly kernels?: PassKernels;
   readonly seed: number;
   readonly rng: Rng;
   readonly signal?: AbortSignal;

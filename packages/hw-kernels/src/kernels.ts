@@ -1,6 +1,7 @@
 import { type ConvolutionKernels, convolutionKernels } from "./api/convolution.ts";
 import { type LayerKernels, layerKernels } from "./api/layers.ts";
 import { type LinearKernels, linearKernels } from "./api/linear.ts";
+import { type QuantizationKernels, quantizationKernels } from "./api/quantization.ts";
 import { EspalierError } from "./errors.ts";
 import { table } from "./ops/table.ts";
 import { type ProbeReport, probe, probeKey, probeLine } from "./probe/probe.ts";
@@ -34,7 +35,7 @@ export interface KernelOptions {
   gpu?: Gpu;
 }
 
-export interface Kernels extends LinearKernels, ConvolutionKernels, LayerKernels {
+export interface Kernels extends LinearKernels, ConvolutionKernels, LayerKernels, QuantizationKernels {
   readonly probe: ProbeReport;
   /** A tensor in the kernels' memory, with a copy of `data` or zeros. Kernels use it without copying. */
   tensor<T extends TensorType>(type: T, dims: readonly number[], data?: ArrayLike<number>): Handle<T>;
@@ -99,6 +100,7 @@ export const createKernels = async ({
     ...linearKernels(runtime),
     ...convolutionKernels(runtime),
     ...layerKernels(runtime),
+    ...quantizationKernels(runtime),
     probe: report,
     tensor: (type, dims, data) => makeHandle(arena, type, dims, data),
     describe: () =>

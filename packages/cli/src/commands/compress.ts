@@ -8,6 +8,7 @@ import { EXIT } from "../exit-code.ts";
 import { importer } from "../import-module.ts";
 import { interrupt } from "../interrupt.ts";
 import type { Io } from "../io.ts";
+import { passKernels } from "../kernels.ts";
 import { outputPath } from "../output-path.ts";
 import { type Progress, progressOn } from "../progress.ts";
 import { readRecipe } from "../read-recipe.ts";
@@ -107,6 +108,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
       ...(maxDrop !== undefined && { maxDrop }),
       ...(seed !== undefined && { seed }),
       ...(threads !== undefined && { threads }),
+      kernels: passKernels,
       signal: stop.signal,
       progress: progress.event,
       importModule: importer(folder),

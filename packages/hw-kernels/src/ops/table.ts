@@ -23,6 +23,12 @@ import { gemvWasm } from "./gemv/wasm.ts";
 import { norm } from "./norm/op.ts";
 import { normReference } from "./norm/reference.ts";
 import { normWasm } from "./norm/wasm.ts";
+import { quantizeBlocks } from "./quantize-blocks/op.ts";
+import { quantizeBlocksReference } from "./quantize-blocks/reference.ts";
+import { quantizeBlocksWasm } from "./quantize-blocks/wasm.ts";
+import { quantizeColumns } from "./quantize-columns/op.ts";
+import { quantizeColumnsReference } from "./quantize-columns/reference.ts";
+import { quantizeColumnsWasm } from "./quantize-columns/wasm.ts";
 import { rope } from "./rope/op.ts";
 import { ropeReference } from "./rope/reference.ts";
 import { ropeWasm } from "./rope/wasm.ts";
@@ -54,5 +60,7 @@ export const table: readonly Row[] = [
   row(activate, activateReference, activateWasm),
   row(norm, normReference, normWasm),
   row(rope, ropeReference, ropeWasm),
+  row(quantizeBlocks, quantizeBlocksReference, quantizeBlocksWasm),
+  row(quantizeColumns, quantizeColumnsReference, quantizeColumnsWasm),
   row(softmax, softmaxReference, softmaxWasm),
 ];

@@ -1,6 +1,6 @@
 import { attrs, makeNode, type Node, type Tensor, tensor } from "@espalier/core";
 import { type Grid, middleOf } from "../grid/grid.ts";
-import { packedLength, packRows } from "../grid/pack.ts";
+import { packedCodes, packedLength, packRows } from "../grid/pack.ts";
 import { signedCodes } from "./decode-int8.ts";
 import { MICROSOFT, type Names, needsMicrosoft, type Piece } from "./piece.ts";
 import { castNode, halfPays, storeAs, storeFloats } from "./scales.ts";
@@ -31,11 +31,11 @@ export const rowBlock = (width: number): number => Math.max(SMALLEST_BLOCK, 2 **
  * @param grid [rows, width]; blockSize a power of two of at least 16, which may exceed the width
  */
 export const tableWeights = (name: string, grid: Grid, type: TableUse["type"], fresh: Names): TableWeights => {
-  const { bits, rows, columns, blocks, codes, scales, zeroPoints } = grid;
+  const { bits, rows, columns, blocks, scales, zeroPoints } = grid;
   const names = [fresh(`${name}_q`), fresh(`${name}_s`)];
   const stored = storeAs(names[1]!, [rows, blocks], scales, type);
   const weights: (readonly [string, Tensor])[] = [
-    [names[0]!, tensor("uint8", [rows, packedLength(columns, bits)], packRows(codes, rows, columns, bits))],
+    [names[0]!, tensor("uint8", [rows, packedLength(columns, bits)], packedCodes(grid))],
     ...stored.weights,
   ];
   if (zeroPoints) {

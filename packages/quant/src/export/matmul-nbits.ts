@@ -1,6 +1,6 @@
 import { attrs, makeNode, type Node, type Tensor, tensor } from "@espalier/core";
 import { type Grid, middleOf } from "../grid/grid.ts";
-import { packedLength, packRows } from "../grid/pack.ts";
+import { packedCodes, packedLength, packRows } from "../grid/pack.ts";
 import { MICROSOFT, type Names, needsMicrosoft, type Piece } from "./piece.ts";
 import { storeAs } from "./scales.ts";
 
@@ -34,9 +34,9 @@ export interface NBitsWeights extends Piece {
  * @param grid [N, K]; blockSize a power of two of at least 16; the short last block is filled with zero weights
  */
 export const nbitsWeights = (name: string, grid: Grid, type: LinearUse["type"], fresh: Names): NBitsWeights => {
-  const { bits, rows, columns, blocks, blockSize, codes, scales, zeroPoints } = grid;
+  const { bits, rows, blocks, blockSize, scales, zeroPoints } = grid;
   const [codesName, scalesName] = [fresh(`${name}_q`), fresh(`${name}_s`)];
-  const packed = packRows(codes, rows, columns, bits, { padded: blocks * blockSize, fill: middleOf(bits) });
+  const packed = packedCodes(grid, { padded: blocks * blockSize, fill: middleOf(bits) });
   const stored = storeAs(scalesName, [rows, blocks], scales, type);
   const weights: (readonly [string, Tensor])[] = [
     [codesName, tensor("uint8", [rows, blocks, packedLength(blockSize, bits)], packed)],

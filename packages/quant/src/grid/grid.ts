@@ -1,3 +1,5 @@
+import { allFinite } from "./all-finite.ts";
+
 /** How wide a code is. 7 keeps `u8 × s8` kernels that saturate at 16 bits exact, and is stored in 8. */
 export type GridBits = 8 | 7 | 4 | 2;
 
@@ -26,6 +28,8 @@ export interface Grid {
   readonly blocks: number;
   /** [rows, columns], 0 .. 2^bits - 1 */
   readonly codes: Uint8Array;
+  /** The same as `packRows` gives them, where they were made so. */
+  readonly packed?: Uint8Array;
   /** [rows, blocks], unit of w; a symmetric scale may be negative */
   readonly scales: Float32Array;
   /** [rows, blocks]: whole numbers, or floats; undefined: every zero point is 2^(bits - 1) */
@@ -56,7 +60,7 @@ export const middleOf = (bits: GridBits): number => 2 ** (bits - 1);
 export const highestOf = (bits: GridBits): number => 2 ** bits - 1;
 
 /** True where no block had infinite values or NaN. */
-export const isFiniteGrid = ({ scales }: Grid): boolean => scales.every(Number.isFinite);
+export const isFiniteGrid = ({ scales }: Grid): boolean => allFinite(scales);
 
 /** Values of a grid: w = (code - zero) * scale, [rows, columns]. */
 export const dequantizeRows = ({ bits, rows, columns, blockSize, blocks, codes, scales, zeroPoints }: Grid) => {

@@ -1,3 +1,5 @@
+import type { Grid } from "./grid.ts";
+
 const BYTE = 8;
 
 const NIBBLE = 4;
@@ -63,6 +65,15 @@ export const packRows = (
   }
   return packed;
 };
+
+/** Codes of a grid as `packRows` gives them, without packing them again. */
+export const packedCodes = (
+  grid: Pick<Grid, "bits" | "rows" | "columns" | "codes" | "packed">,
+  { padded = grid.columns, fill = 0 }: { padded?: number; fill?: number } = {},
+): Uint8Array =>
+  grid.packed && padded === grid.columns
+    ? grid.packed
+    : packRows(grid.codes, grid.rows, grid.columns, grid.bits, { padded, fill });
 
 /** The opposite of `packRows`: [rows, columns] codes from rows of `padded` columns. */
 export const unpackRows = (

@@ -21,7 +21,9 @@ export const symmetricRow = ({ scales, half, ends }: RowScales, at: number, rang
     const exact = extremeScale(-ends[2 * block]!, ends[2 * block + 1]!, range);
     const scale = half ? roundToHalf(exact) : Math.fround(exact);
     const usable = scale !== 0 ? scale : 1;
-    scales[at + block] = Number.isFinite(usable) ? usable : Number.NaN;
+    // both ends: an extreme that is NaN loses every comparison
+    const finite = Number.isFinite(ends[2 * block]! + ends[2 * block + 1]!);
+    scales[at + block] = finite ? usable : Number.NaN;
     inverses[block] = 1 / usable;
   }
 };

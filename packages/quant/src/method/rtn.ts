@@ -152,7 +152,7 @@ export const rtn = ({
       ctx.progress({ kind: "start", task: NAME, total: plans.size });
       for (const [layer, plan] of plans) {
         checkAborted(NAME, ctx.signal);
-        const pieces = await piecesOf(layer, plan, grids, options, fresh, book);
+        const pieces = await piecesOf(layer, plan, grids, options, fresh, book, ctx.kernels);
         if (!pieces) {
           skipped(layer, "its weights are not all finite");
           continue;

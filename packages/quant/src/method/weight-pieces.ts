@@ -1,4 +1,4 @@
-import { floatValues, type Layer, type Node, type ReportEntry } from "@espalier/core";
+import { floatValues, type Layer, type Node, type PassKernels, type ReportEntry } from "@espalier/core";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import { decodeInt8 } from "../export/decode-int8.ts";
 import { type Codebook, codebook, decodePacked } from "../export/decode-packed.ts";
@@ -8,11 +8,11 @@ import { gatherBlockQuantized, gatherRows, rowWeights, tableWeights } from "../e
 import { matMulNBits, nbitsWeights } from "../export/matmul-nbits.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
+import { allFinite } from "../grid/all-finite.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
-import { type Clip, isFiniteGrid } from "../grid/grid.ts";
-import { quantizeRows } from "../grid/quantize-rows.ts";
+import { type Clip, type GridOptions, isFiniteGrid } from "../grid/grid.ts";
+import { quantizeChannels } from "../grid/quantize-channels.ts";
 import { runtimesOf } from "../support.ts";
-import { allFinite } from "./all-finite.ts";
 import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 
 /** What stands for a layer: nodes that make its weight, or nodes in place of those that use it. */
@@ -62,15 +62,17 @@ export const piecesOf = async (
   options: PlanOptions,
   fresh: Names,
   book: (bits: 4 | 2) => Codebook,
+  kernels?: PassKernels,
 ): Promise<LayerPieces | undefined> => {
   const view = channelViewOf(layer);
   const { name, tensor } = layer.weight;
   const type = tensor.type as "float32" | "float16";
   const values = await floatValues(tensor);
-  const rows = gatherChannels(values, view);
+  let gathered: Float32Array | undefined;
+  const rows = () => (gathered ??= gatherChannels(values, view));
   const columns = view.outer * view.inner;
   const { form, bits, blockSize } =
-    plan.judged && kurtosis(rows) > HEAVY_TAILS ? decoded(layer, BYTE, { ...options, blockSize: "auto" }) : plan;
+    plan.judged && kurtosis(rows()) > HEAVY_TAILS ? decoded(layer, BYTE, { ...options, blockSize: "auto" }) : plan;
   const done = (pieces: Omit<LayerPieces, "form">): LayerPieces => ({
     ...pieces,
     ...runtimesOf(form, bits, layer.kind),
@@ -80,7 +82,7 @@ export const piecesOf = async (
   if (bits === HALF_BITS) return done({ value: storeHalf(name, tensor.dims, values, fresh) });
   const balance = rounding === "auto" ? layer.kind === "conv" : rounding === "balanced";
   const scales = view.channels * Math.ceil(columns / blockSize);
-  const rounded = quantizeRows(rows, view.channels, columns, {
+  const gridOptions: GridOptions = {
     bits,
     blockSize,
     // Layers that keep 8 bits among fewer stay symmetric: offsets would buy them nothing.
@@ -88,9 +90,10 @@ export const piecesOf = async (
     zeroPoint: options.zeroPoint,
     clip,
     scaleType: type === "float16" || halfIsSmaller(scales, `${name}_s`) ? "float16" : "float32",
-  });
+  };
+  const rounded = quantizeChannels(values, view, gridOptions, kernels, rows);
   if (!isFiniteGrid(rounded)) return undefined;
-  const grid = balance ? balanceRows(rows, rounded) : rounded;
+  const grid = balance ? balanceRows(rows(), rounded) : rounded;
   const weight = { name, dims: tensor.dims, type };
   if (form === "decode") {
     const packed = grid.bits === 4 || grid.bits === 2;

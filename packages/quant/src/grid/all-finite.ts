@@ -1,4 +1,4 @@
-import { bitsOf } from "../grid/extremes.ts";
+import { bitsOf } from "./extremes.ts";
 
 const EXPONENT = 0x7f800000;
 /** One in the lowest place of the exponent: added to an exponent of ones, it reaches the sign. */

@@ -1,0 +1,33 @@
+/** A weight matrix: [rows, columns], or [columns, rows] where it is transposed. Blocks run along the columns. */
+export interface WeightShape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly transposed?: boolean;
+}
+
+/** An integer grid: one scale, and zero point where it is not symmetric, for every block of a row. */
+export interface BlockGridOptions {
+  readonly bits: 8 | 7 | 4 | 2;
+  readonly blockSize: number;
+  readonly symmetric: boolean;
+  readonly range: "full" | "narrow";
+  readonly scaleType: "float32" | "float16";
+}
+
+/** Codes of rows on grids, a byte each, or packed: two of 4 bits in a byte, the first one low. */
+export interface BlockCodes {
+  readonly codes: Uint8Array;
+  readonly packed: boolean;
+  /** [rows, blocks]; NaN where a block is not finite. */
+  readonly scales: Float32Array;
+  readonly zeroPoints: Uint8Array | undefined;
+}
+
+/**
+ * Fast kernels that passes use where they are there; those of `@espalier/hw-kernels` fit. Every method may be missing or
+ * answer undefined, and its result has the very bits that a pass computes without it.
+ */
+export interface PassKernels {
+  /** Weights by rounding to nearest, as `quantizeRows` of `@espalier/quant` defines it. */
+  quantizeBlocks?(w: Float32Array, shape: WeightShape, options: BlockGridOptions): BlockCodes | undefined;
+}
