@@ -55,7 +55,7 @@ export { readOnnx, readTensorProto } from "./onnx/read.ts";
 export { type SavedModel, type SaveOptions, saveModel } from "./onnx/save.ts";
 export { hasExternalData, onnxBytes, streamOnnx, writeOnnx } from "./onnx/write.ts";
 export * from "./pass.ts";
-export type { BlockCodes, BlockGridOptions, PassKernels, WeightShape } from "./pass-kernels.ts";
+export type { BlockCodes, BlockGridOptions, FloatSource, PassKernels, WeightShape } from "./pass-kernels.ts";
 export { type GramOptions, type GramStats, gramObserver, gramOf, gramReason } from "./run/gram.ts";
 export { type InputRows, inputRowsOf, type Visit } from "./run/input-rows.ts";
 export { type NormStats, normObserver } from "./run/norms.ts";

@@ -1,3 +1,10 @@
+/** Floats that are copied from where they lie as they are wanted. */
+export interface FloatSource {
+  readonly length: number;
+  /** Fills `target` with the values from `start` on. */
+  copyTo(target: Float32Array, start: number): void;
+}
+
 /** A weight matrix: [rows, columns], or [columns, rows] where it is transposed. Blocks run along the columns. */
 export interface WeightShape {
   readonly rows: number;
@@ -29,5 +36,5 @@ export interface BlockCodes {
  */
 export interface PassKernels {
   /** Weights by rounding to nearest, as `quantizeRows` of `@espalier/quant` defines it. */
-  quantizeBlocks?(w: Float32Array, shape: WeightShape, options: BlockGridOptions): BlockCodes | undefined;
+  quantizeBlocks?(w: Float32Array | FloatSource, shape: WeightShape, options: BlockGridOptions): BlockCodes | undefined;
 }

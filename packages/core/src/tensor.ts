@@ -52,6 +52,11 @@ export interface LazyTensor<T extends DataType = DataType> extends Tensor<T> {
   readonly byteLength: number;
   /** Reads the data and does not keep it. Works for every source; `data` cannot await a Blob or a URL. */
   getData(): Promise<DataTypeMap[T]>;
+  /**
+   * Fills bytes with the stored ones from `offset` on, little-endian, and keeps nothing. Only where the data lies in one
+   * piece that can be read without waiting.
+   */
+  copyTo?(bytes: Uint8Array, offset: number): void;
   /** Forgets data that `data` has kept. */
   drop(): void;
 }

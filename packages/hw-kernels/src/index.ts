@@ -3,8 +3,14 @@ export type { ConvolutionKernels } from "./api/convolution.ts";
 export type { ConvolutionOptions } from "./api/convolution-sizes.ts";
 export type { LayerKernels, NormOptions } from "./api/layers.ts";
 export type { LinearKernels, ProductOptions } from "./api/linear.ts";
+export type {
+  BlockOptions,
+  FloatSource,
+  QuantizationKernels,
+  QuantizedBlocks,
+  WeightShape,
+} from "./api/quantization.ts";
 export { type Ceilings, measureCeilings } from "./ceilings.ts";
-export type { BlockOptions, QuantizationKernels, QuantizedBlocks, WeightShape } from "./api/quantization.ts";
 export { type ErrorCode, EspalierError } from "./errors.ts";
 export { createKernels, type KernelOptions, type Kernels, type SavedChoices } from "./kernels.ts";
 export { type ProbeReport, probe, probeLine } from "./probe/probe.ts";

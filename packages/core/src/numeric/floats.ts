@@ -1,5 +1,6 @@
 import { EspalierError } from "../errors.ts";
-import { type DataType, readData, type Tensor, tensor } from "../tensor.ts";
+import type { FloatSource } from "../pass-kernels.ts";
+import { arrayLengthOf, type DataType, isLazy, readData, type Tensor, tensor } from "../tensor.ts";
 import { fromBfloat16, toBfloat16 } from "./bfloat16.ts";
 import { halfValue, toHalf } from "./half.ts";
 
@@ -25,6 +26,17 @@ export const floatValues = async (t: Tensor): Promise<Float32Array> => {
   if (t.type === "float16") return Float32Array.from(data as Uint16Array, halfValue);
   if (t.type === "bfloat16") return fromBfloat16(data as Uint16Array);
   return t.type === "float64" ? Float32Array.from(data as Float64Array) : (data as Float32Array);
+};
+
+/** The values of a float32 tensor, copied from its file as they are wanted; undefined where that cannot be. */
+export const floatSource = (t: Tensor): FloatSource | undefined => {
+  const copyTo = isLazy(t) ? t.copyTo : undefined;
+  if (!copyTo || t.type !== "float32") return undefined;
+  return {
+    length: arrayLengthOf(t.type, t.dims),
+    copyTo: ({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }, start) =>
+      copyTo(new Uint8Array(buffer, byteOffset, byteLength), start * BYTES_PER_ELEMENT),
+  };
 };
 
 /**

@@ -68,8 +68,22 @@ export const toHalf = (values: Float32Array): Uint16Array => {
   return out;
 };
 
+/** 65504 as float32 bits. */
+const LARGEST_BITS = 0x477fe000;
+
+/** The same for the bits of float32 values, with zeros counted as fitting. */
+const bitsFitHalf = (bits: Int32Array): boolean => {
+  for (let i = 0; i < bits.length; i++) {
+    const size = bits[i]! & 0x7fffffff;
+    if (size !== 0 && (size < SMALLEST_NORMAL || size > LARGEST_BITS)) return false;
+  }
+  return true;
+};
+
 /** Whether every value stays within 2^-11 of itself, relatively, in float16: no overflow and no subnormals. */
 export const fitsHalf = (values: ArrayLike<number>): boolean => {
+  if (values instanceof Float32Array)
+    return bitsFitHalf(new Int32Array(values.buffer, values.byteOffset, values.length));
   for (let i = 0; i < values.length; i++) {
     const size = Math.abs(values[i]!);
     if (size !== 0 && !(size >= SMALLEST_NORMAL_HALF && size <= LARGEST_HALF)) return false;

@@ -28,6 +28,7 @@ export const bytesOf = (data: Exclude<TensorData, string[]>): Uint8Array =>
 interface Reader<T extends DataType> {
   read(): Promise<DataTypeMap[T]>;
   readSync?(): DataTypeMap[T];
+  copyTo?(bytes: Uint8Array, offset: number): void;
 }
 
 /** A tensor whose data comes from `reader` when asked for. `data` keeps it until `drop()`, `getData()` does not. */
@@ -56,6 +57,7 @@ export const lazyTensor = <T extends DataType>(
       return kept;
     },
     getData: async () => kept ?? reader.read(),
+    ...(reader.copyTo && { copyTo: reader.copyTo }),
     drop() {
       kept = undefined;
     },
@@ -74,9 +76,17 @@ export const rangeReader = <T extends DataType>(type: T, ranges: readonly ByteRa
     }
     return arrayOf(type, bytes);
   };
+  const only = ranges.length === 1 ? ranges[0] : undefined;
+  const copyTo = (bytes: Uint8Array, from: number) => {
+    const { source, offset, length } = only!;
+    if (from < 0 || from + bytes.length > length)
+      throw new RangeError(`bytes ${from} to ${from + bytes.length} of ${length}`);
+    source.copySync!(offset + from, bytes);
+  };
   const synchronous = ranges.every(({ source }) => source.readSync);
   return {
     read: async () => join(await Promise.all(ranges.map((r) => r.source.read(r.offset, r.length)))),
     ...(synchronous && { readSync: () => join(ranges.map((r) => r.source.readSync!(r.offset, r.length))) }),
+    ...(only?.source.copySync && { copyTo }),
   };
 };

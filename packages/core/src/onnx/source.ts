@@ -10,6 +10,8 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Files in Node and buffers only; a Blob and a URL cannot be read without waiting. */
   readSync?(offset: number, length: number): Uint8Array;
+  /** Fills `bytes` with those from `offset` on; where `readSync` is. */
+  copySync?(offset: number, bytes: Uint8Array): void;
 }
 
 /** Bytes of a source, not read yet. */
@@ -27,7 +29,8 @@ export const partLength = (part: Part): number => (part instanceof Uint8Array ? 
 /** A source over bytes in memory; what it gives are views, not copies. */
 export const bytesSource = (bytes: Uint8Array, name = "buffer"): ByteSource => {
   const readSync = (offset: number, length: number) => bytes.subarray(offset, offset + length);
-  return { name, size: bytes.byteLength, readSync, read: async (offset, length) => readSync(offset, length) };
+  const copySync = (offset: number, to: Uint8Array) => to.set(bytes.subarray(offset, offset + to.length));
+  return { name, size: bytes.byteLength, readSync, copySync, read: async (offset, length) => readSync(offset, length) };
 };
 
 /** A source over a Blob or File of a browser. */
@@ -108,28 +111,35 @@ export const fileSource = (file: string, { fs, path }: NodeFiles): ByteSource =>
     const what = stat.isDirectory() ? "a directory" : "not a regular file";
     throw new EspalierError("BAD_PATH", "core/onnx", `"${file}" is ${what}. Name a file.`);
   }
-  const readSync = (offset: number, length: number) => {
+  const checkEnd = (end: number) => {
+    if (end > stat.size) throw new EspalierError("BAD_MODEL", "core/onnx", `"${file}" ends before byte ${end}.`);
+  };
+  const copySync = (offset: number, bytes: Uint8Array) => {
+    const { length } = bytes;
     const descriptor = fs.openSync(file, "r");
     try {
       const now = fs.fstatSync(descriptor);
       if (now.size !== stat.size || now.ino !== stat.ino || now.mtimeMs !== stat.mtimeMs) {
         throw new EspalierError("IO", "core/onnx", `"${file}" changed while it was in use. Open the model again.`);
       }
-      if (offset + length > stat.size) {
-        throw new EspalierError("BAD_MODEL", "core/onnx", `"${file}" ends before byte ${offset + length}.`);
-      }
-      const bytes = new Uint8Array(length);
+      checkEnd(offset + length);
       for (let done = 0; done < length; ) done += fs.readSync(descriptor, bytes, done, length - done, offset + done);
-      return bytes;
     } finally {
       fs.closeSync(descriptor);
     }
+  };
+  const readSync = (offset: number, length: number) => {
+    checkEnd(offset + length);
+    const bytes = new Uint8Array(length);
+    copySync(offset, bytes);
+    return bytes;
   };
   return {
     name: path.basename(file),
     path: path.resolve(file),
     size: stat.size,
     readSync,
+    copySync,
     read: async (offset, length) => readSync(offset, length),
   };
 };

@@ -3,6 +3,13 @@ import { BLOCK_STEP, BLOCKS_STEP, quantizeBlocks } from "../ops/quantize-blocks/
 import { COLUMNS_STEP, DEPTH_STEP, quantizeColumns } from "../ops/quantize-columns/op.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
+/** Floats that are copied from where they lie as they are wanted. */
+export interface FloatSource {
+  readonly length: number;
+  /** Fills `target` with the values from `start` on. */
+  copyTo(target: Float32Array, start: number): void;
+}
+
 /** A weight matrix: [rows, columns], or [columns, rows] where it is transposed. Blocks run along the columns. */
 export interface WeightShape {
   readonly rows: number;
@@ -35,21 +42,26 @@ export interface QuantizationKernels {
    * Weights on integer grids by rounding to nearest, in float64: w ≈ (code - zero) scale. Codes of 4 bits are packed
    * where a row fills whole bytes. Undefined where no kernel takes the sizes.
    */
-  quantizeBlocks(w: Float32Array, shape: WeightShape, options: BlockOptions): QuantizedBlocks | undefined;
+  quantizeBlocks(w: Float32Array | FloatSource, shape: WeightShape, options: BlockOptions): QuantizedBlocks | undefined;
 }
 
 const FLOAT = 4;
 const NIBBLE = 4;
 /** Numbers a call works on: they stay in the cache, and the engine can change to better code between calls. */
-const CALL = 65536;
+const CALL = 1 << 17;
 /** Numbers of a transposed matrix that are in the kernels' memory at once. */
 const PANEL = 1 << 20;
 
 const atLeast = (count: number, step: number) => Math.max(step, Math.floor(count / step) * step);
 const roundUp = (count: number, step: number) => Math.ceil(count / step) * step;
 
+const sourceOf = (w: Float32Array | FloatSource): FloatSource =>
+  "copyTo" in w
+    ? w
+    : { length: w.length, copyTo: (target, start) => target.set(w.subarray(start, start + target.length)) };
+
 interface Task {
-  readonly w: Float32Array;
+  readonly w: FloatSource;
   readonly rows: number;
   readonly columns: number;
   readonly blockSize: number;
@@ -96,10 +108,10 @@ const quantizeLines = (runtime: Runtime, { w, rows, columns, blockSize, grid, co
       const count = Math.min(most, rows - row);
       const lines = roundUp(count, BLOCKS_STEP);
       const inside = floats(0, lines * padded);
-      if (padded === columns) inside.set(w.subarray(row * columns, (row + count) * columns));
+      if (padded === columns) w.copyTo(inside.subarray(0, count * columns), row * columns);
       else
         for (let i = 0; i < count; i++)
-          inside.set(w.subarray((row + i) * columns, (row + i + 1) * columns), i * padded);
+          w.copyTo(inside.subarray(i * padded, i * padded + columns), (row + i) * columns);
       runtime.run(quantizeBlocks, {
         w: inside,
         codes: bytesAt(1, lines * lineBytes),
@@ -129,8 +141,8 @@ const quantizeTransposed = (runtime: Runtime, { w, rows, columns, blockSize, gri
     for (let first = 0; first < n; first += panel) {
       const width = Math.min(panel, n - first);
       const inside = floats(0, k * width);
-      if (width === n) inside.set(w);
-      else for (let i = 0; i < k; i++) inside.set(w.subarray(i * n + first, i * n + first + width), i * width);
+      if (width === n) w.copyTo(inside, 0);
+      else for (let i = 0; i < k; i++) w.copyTo(inside.subarray(i * width, (i + 1) * width), i * n + first);
       for (let j = 0; j < width; j += group) {
         const count = Math.min(group, width - j);
         runtime.run(quantizeColumns, {
@@ -160,7 +172,7 @@ export const quantizationKernels = (runtime: Runtime): QuantizationKernels => ({
     const packed = bits === NIBBLE && columns % 2 === 0;
     const blocks = Math.ceil(columns / block);
     const task: Task = {
-      ...{ w, rows, columns, blockSize: block },
+      ...{ w: sourceOf(w), rows, columns, blockSize: block },
       grid: {
         mode: symmetric ? GRID_MODES[range] : GRID_MODES.affine,
         highest: 2 ** bits - 1,

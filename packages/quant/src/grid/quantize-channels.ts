@@ -1,12 +1,12 @@
-import type { PassKernels } from "@espalier/core";
-import { type ChannelView, gatherChannels } from "../export/channel-view.ts";
+import type { FloatSource, PassKernels } from "@espalier/core";
+import type { ChannelView } from "../export/channel-view.ts";
 import type { Grid, GridOptions } from "./grid.ts";
 import { unpackRows } from "./pack.ts";
 import { quantizeRows } from "./quantize-rows.ts";
 
 /** What the kernels make of a weight as it lies; undefined where they do not take it. */
 const byKernels = (
-  w: Float32Array,
+  w: Float32Array | FloatSource,
   { outer, channels, inner }: ChannelView,
   { bits = 8, blockSize, symmetric = true, range = "full", clip, scaleType = "float32", zeroPoint }: GridOptions,
   { quantizeBlocks }: PassKernels,
@@ -37,12 +37,12 @@ const byKernels = (
  *
  * @param rows the weight as [channels, outer * inner], asked for where no kernel takes it
  */
-export const quantizeChannels = (
-  w: Float32Array,
+export const quantizeChannels = async (
+  w: Float32Array | FloatSource,
   view: ChannelView,
   options: GridOptions,
-  kernels?: PassKernels,
-  rows: () => Float32Array = () => gatherChannels(w, view),
-): Grid =>
+  kernels: PassKernels | undefined,
+  rows: () => Promise<Float32Array>,
+): Promise<Grid> =>
   (kernels && byKernels(w, view, options, kernels)) ??
-  quantizeRows(rows(), view.channels, view.outer * view.inner, options);
+  quantizeRows(await rows(), view.channels, view.outer * view.inner, options);

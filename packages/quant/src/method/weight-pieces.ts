@@ -1,4 +1,4 @@
-import { floatValues, type Layer, type Node, type PassKernels, type ReportEntry } from "@espalier/core";
+import { floatSource, floatValues, type Layer, type Node, type PassKernels, type ReportEntry } from "@espalier/core";
 import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
 import { decodeInt8 } from "../export/decode-int8.ts";
 import { type Codebook, codebook, decodePacked } from "../export/decode-packed.ts";
@@ -67,19 +67,25 @@ export const piecesOf = async (
   const view = channelViewOf(layer);
   const { name, tensor } = layer.weight;
   const type = tensor.type as "float32" | "float16";
-  const values = await floatValues(tensor);
   let gathered: Float32Array | undefined;
-  const rows = () => (gathered ??= gatherChannels(values, view));
+  const rows = async () => {
+    gathered ??= gatherChannels(await floatValues(tensor), view);
+    return gathered;
+  };
   const columns = view.outer * view.inner;
   const { form, bits, blockSize } =
-    plan.judged && kurtosis(rows()) > HEAVY_TAILS ? decoded(layer, BYTE, { ...options, blockSize: "auto" }) : plan;
+    plan.judged && kurtosis(await rows()) > HEAVY_TAILS
+      ? decoded(layer, BYTE, { ...options, blockSize: "auto" })
+      : plan;
   const done = (pieces: Omit<LayerPieces, "form">): LayerPieces => ({
     ...pieces,
     ...runtimesOf(form, bits, layer.kind),
     form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
   });
-  if (bits === HALF_BITS && !allFinite(values)) return undefined;
-  if (bits === HALF_BITS) return done({ value: storeHalf(name, tensor.dims, values, fresh) });
+  if (bits === HALF_BITS) {
+    const values = await floatValues(tensor);
+    return allFinite(values) ? done({ value: storeHalf(name, tensor.dims, values, fresh) }) : undefined;
+  }
   const balance = rounding === "auto" ? layer.kind === "conv" : rounding === "balanced";
   const scales = view.channels * Math.ceil(columns / blockSize);
   const gridOptions: GridOptions = {
@@ -91,9 +97,13 @@ export const piecesOf = async (
     clip,
     scaleType: type === "float16" || halfIsSmaller(scales, `${name}_s`) ? "float16" : "float32",
   };
-  const rounded = quantizeChannels(values, view, gridOptions, kernels, rows);
+  // not read at once where kernels can read it piece by piece
+  const source = balance || gathered ? undefined : floatSource(tensor);
+  const rounded = source
+    ? await quantizeChannels(source, view, gridOptions, kernels, rows)
+    : await quantizeChannels(await rows(), { ...view, outer: 1, inner: columns }, gridOptions, kernels, rows);
   if (!isFiniteGrid(rounded)) return undefined;
-  const grid = balance ? balanceRows(rows(), rounded) : rounded;
+  const grid = balance ? balanceRows(await rows(), rounded) : rounded;
   const weight = { name, dims: tensor.dims, type };
   if (form === "decode") {
     const packed = grid.bits === 4 || grid.bits === 2;
