@@ -6,7 +6,7 @@ const HALF_BITS = 10;
 const [LEAST_HALF, MOST_HALF] = [2 ** -14, 65504];
 
 /** Nearest whole number, halves to even. */
-export const roundEven = (x: number): number => {
+const roundEven = (x: number): number => {
   const down = Math.floor(x);
   const rest = x - down;
   if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
