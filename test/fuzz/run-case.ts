@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openModel, readData, readOnnx, readTensorProto, saveModel } from "@espalier/core";
+import { openModel, readData, readOnnx, readTensorProto, saveModel, writeOnnx } from "@espalier/core";
 import fc from "fast-check";
 import { mutate, mutation } from "../../packages/core/test/mutate.ts";
 import { commandCase, dataCase, dataFiles } from "./command.ts";
+import { distort } from "./distort.ts";
 import { DATA_FILE, externalEntry, externalModel, SECRET_FILE, WEIGHT_BYTES } from "./external.ts";
 import { expectSame, listing } from "./folder.ts";
 import { attempt, runSteps } from "./steps.ts";
@@ -89,6 +90,19 @@ const memoryCase = async (_: string, seed: number, index: number): Promise<strin
   return [`read: ${read}`, ...results];
 };
 
+/** A file in good order whose graph makes no sense. */
+const senselessCase = async (_: string, seed: number, index: number): Promise<string[]> => {
+  const bytes = await writeOnnx(distort(readOnnx(subjectOf(index).bytes), seed));
+  return (await runSteps(readOnnx(bytes), index)).map((result) => `senseless, ${result}`);
+};
+
+const senselessCommandCase = async (folder: string, seed: number, index: number): Promise<string[]> => {
+  const bytes = await writeOnnx(distort(readOnnx(subjectOf(index).bytes), seed));
+  writeFileSync(join(folder, "model.onnx"), bytes);
+  const results = await commandCase(folder, Math.floor(index / kinds.length));
+  return results.map((result) => `senseless, ${result}`);
+};
+
 const fileCase = (folder: string, seed: number, index: number): Promise<string[]> => {
   const path = join(folder, "model.onnx");
   writeFileSync(path, damaged(subjectOf(index).bytes, seed));
@@ -116,9 +130,11 @@ const kinds = [
   externalCase,
   commandFileCase,
   tensorCase,
-  memoryCase,
+  senselessCase,
   commandDataCase,
-  externalCase,
+  senselessCommandCase,
+  memoryCase,
+  senselessCase,
 ] as const;
 
 /**
