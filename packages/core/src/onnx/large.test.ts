@@ -53,20 +53,29 @@ const writeSparse = (): string => {
   return join(folder, "large.onnx");
 };
 
-it("a model of 2.26 GB is opened, and written in two chunks, while memory grows by less than 150 MB", async () => {
-  const path = writeSparse();
-  const before = process.memoryUsage().rss;
-  const model = await openModel(path);
-  const last = await readData(model.graph.weights.get(`w${TENSORS - 1}`)!);
-  expect([...(last as Float32Array).slice(-4)]).toEqual([0, 1, 2, 3]);
-  const saved = await saveModel(model, join(folder, "copy.onnx"));
-  expect(process.memoryUsage().rss - before).toBeLessThan(MAX_GROWTH_BYTES);
-  expect(saved.files.map((file) => file.slice(folder.length + 1))).toEqual([
-    "copy.onnx",
-    "copy.onnx_data",
-    "copy.onnx_data_1",
-  ]);
-  expect(statSync(saved.files[1]).size + statSync(saved.files[2]).size).toBe(TOTAL_BYTES);
-  const copied = (await openModel(saved.path)).graph.weights.get(`w${TENSORS - 1}`)!;
-  expect([...((await readData(copied)) as Float32Array).slice(-4)]).toEqual([0, 1, 2, 3]);
-});
+const MEGABYTES_SHOWN = MAX_GROWTH_BYTES / 1e6;
+/** It writes 2.26 GB, which a busy disk may take its time for. */
+const TIMEOUT = 300_000;
+const peak = () => process.resourceUsage().maxRSS * 1024;
+
+it(
+  `a model of 2.26 GB is opened, and written in two chunks, while the peak of memory grows by less than ${MEGABYTES_SHOWN} MB`,
+  async () => {
+    const path = writeSparse();
+    const before = peak();
+    const model = await openModel(path);
+    const last = await readData(model.graph.weights.get(`w${TENSORS - 1}`)!);
+    expect([...(last as Float32Array).slice(-4)]).toEqual([0, 1, 2, 3]);
+    const saved = await saveModel(model, join(folder, "copy.onnx"));
+    expect(peak() - before).toBeLessThan(MAX_GROWTH_BYTES);
+    expect(saved.files.map((file) => file.slice(folder.length + 1))).toEqual([
+      "copy.onnx",
+      "copy.onnx_data",
+      "copy.onnx_data_1",
+    ]);
+    expect(statSync(saved.files[1]).size + statSync(saved.files[2]).size).toBe(TOTAL_BYTES);
+    const copied = (await openModel(saved.path)).graph.weights.get(`w${TENSORS - 1}`)!;
+    expect([...((await readData(copied)) as Float32Array).slice(-4)]).toEqual([0, 1, 2, 3]);
+  },
+  TIMEOUT,
+);
