@@ -174,8 +174,23 @@ const decodeGraph = (message: GraphProto, context: DecodeContext): Graph => {
   return markPristine(graph, message);
 };
 
+/** A version as a number. @throws EspalierError `BAD_MODEL` for one that no number holds */
+const versionOf = (version: bigint, what: string): number => {
+  const number = Number(version);
+  if (Number.isSafeInteger(number)) return number;
+  throw new EspalierError("BAD_MODEL", "core/onnx", `${what} is ${version}. The file is damaged.`);
+};
+
 const decodeOpsets = (messages: OperatorSetIdProto[]): ReadonlyMap<string, number> =>
-  markPristine(new Map(messages.map(({ domain, version }) => [domainOf(domain), Number(version)])), messages);
+  markPristine(
+    new Map(
+      messages.map(({ domain, version }) => [
+        domainOf(domain),
+        versionOf(version, `the version of operators "${domain}"`),
+      ]),
+    ),
+    messages,
+  );
 
 const decodeFunction = (message: FunctionProto, context: DecodeContext): ModelFunction =>
   markPristine(
@@ -197,7 +212,7 @@ export const decodeModel = (message: ModelProto, context: DecodeContext): Model 
     throw new EspalierError("BAD_MODEL", "core/onnx", "the file holds no graph. It is not an ONNX model.");
   const metadata = new Map(message.metadataProps.map(({ key, value }) => [key, value]));
   const model: Model = {
-    irVersion: Number(message.irVersion),
+    irVersion: versionOf(message.irVersion, "the IR version"),
     opsets: decodeOpsets(message.opsetImport),
     graph: decodeGraph(message.graph, context),
     functions: message.functions.map((f) => decodeFunction(f, context)),

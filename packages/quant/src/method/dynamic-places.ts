@@ -6,6 +6,7 @@ import {
   type Model,
   type Node,
   type Selection,
+  sizeOf,
   unselected,
 } from "@espalier/core";
 import { unfitAttention } from "../export/dynamic-attention.ts";
@@ -46,6 +47,7 @@ const turnedOf = ({ node }: LayerUse) => (node.opType === "Gemm" ? attrs.intOf(n
 
 const unfit = (layer: Layer, elsewhere: ReadonlySet<Layer>, convolutions: string): string | undefined => {
   const { weight, uses } = layer;
+  if (sizeOf(weight.tensor.dims) === 0) return "its weight is empty";
   for (const use of uses) {
     const reason = unfitUse(use, layer, convolutions);
     if (reason !== undefined) return reason;
