@@ -37,7 +37,7 @@ check("format and lint", () => run(bin("biome"), ["ci", "--diagnostic-level=erro
 check("types", () => run(bin("turbo"), ["run", "typecheck", "--output-logs=errors-only"], { quiet: true }));
 check("unused files, exports and dependencies", () => run(bin("knip"), [], { quiet: true }));
 check("import cycles and package directions", () =>
-  run(bin("depcruise"), ["--config", ".dependency-cruiser.mjs", "packages", "bench", "demo", "scripts"], {
+  run(bin("depcruise"), ["--config", ".dependency-cruiser.mjs", "packages", "bench", "demo", "scripts", "test"], {
     quiet: true,
   }),
 );
