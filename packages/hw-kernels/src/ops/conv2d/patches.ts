@@ -1,4 +1,4 @@
-import { type Body, type Expr, i32, type Local, type Module, memory, v128 } from "../../asm/index.ts";
+import { type Body, type Expr, f32x4, i32, type Local, type Module, memory, v128 } from "../../asm/index.ts";
 import { type KernelLocals, kernelParameters } from "../../op.ts";
 import { geometryArgs } from "./geometry.ts";
 
@@ -8,22 +8,33 @@ const FLOAT = 4;
 const larger = (a: Int, b: Int): Int => i32.add(a, i32.mul(i32.lt_s(a, b), i32.sub(b, a)));
 const product = (...factors: [Int, ...Int[]]): Int => factors.reduce((a, b) => i32.mul(a, b));
 
-/** Copies numbers; short stretches faster than `memory.copy`, which is a call into the engine. Moves `to` and `from` on. */
-const copyNumbers = (f: Body, to: Local<"i32">, from: Local<"i32">, count: Int) => {
+/** Writes numbers from `value`, a vector, or its first number at the end, and moves `to` on. */
+const writeNumbers = (
+  f: Body,
+  to: Local<"i32">,
+  count: Int,
+  read: (count: number) => Expr<"v128">,
+  moved: Local<"i32">[],
+) => {
   const left = f.let(count);
   const step = (numbers: number) => {
-    for (const p of [to, from]) f.add(p, numbers * FLOAT);
+    for (const p of moved) f.add(p, numbers * FLOAT);
     f.add(left, -numbers);
   };
   f.while(i32.ge_s(left, 4), () => {
-    f.do(v128.store(to, v128.load(from)));
+    f.do(v128.store(to, read(4)));
     step(4);
   });
   f.while(i32.gt_s(left, 0), () => {
-    f.do(i32.store(to, i32.load(from)));
+    f.do(v128.store32_lane(to, read(1), 0));
     step(1);
   });
 };
+/** Copies numbers; short stretches faster than `memory.copy`, which is a call into the engine. Moves `to` and `from` on. */
+const copyNumbers = (f: Body, to: Local<"i32">, from: Local<"i32">, count: Int) =>
+  writeNumbers(f, to, count, (numbers) => (numbers === 4 ? v128.load(from) : v128.load32_zero(from)), [to, from]);
+const writeZeros = (f: Body, to: Local<"i32">, count: Int) =>
+  writeNumbers(f, to, count, () => f.constant(f32x4.const(0)), [to]);
 
 const padParameters = { ...kernelParameters(geometryArgs), from: "i32", rows: "i32", columns: "i32" } as const;
 const tableParameters = { ...padParameters, terms: "i32" } as const;
@@ -31,27 +42,37 @@ const tableParameters = { ...padParameters, terms: "i32" } as const;
 /** Adds `pad`: the image at `from` with zeros around it and between its pixels, at `scratch`. */
 export const addPad = (m: Module) =>
   m.func("pad", padParameters, (f, v) => {
-    const [c, y, x, to, from] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32"), f.let(v.from)];
-    const plane = product(v.rows, v.columns);
-    f.do(memory.fill(v.scratch, 0, i32.shl(product(plane, v.channels), 2)));
+    const [c, y, x, to, from] = [f.local("i32"), f.local("i32"), f.local("i32"), f.let(v.scratch), f.let(v.from)];
     // A pixel is one number in NCHW, all channels in NHWC.
     const size = f.let(choose(v.nhwc, v.channels, i32.const(1)));
     const planes = choose(v.nhwc, i32.const(1), v.channels);
-    f.for(c, 0, planes, 1, () =>
-      f.for(y, 0, v.height, 1, () => {
-        const row = i32.add(product(c, v.rows), i32.add(v.padTop, i32.mul(y, v.insertY)));
-        f.set(to, i32.add(v.scratch, i32.shl(i32.mul(i32.add(product(row, v.columns), v.padLeft), size), 2)));
-        f.if(
-          i32.eq(v.insertX, 1),
-          () => copyNumbers(f, to, from, i32.mul(v.width, size)),
-          () =>
-            f.for(x, 0, v.width, 1, () => {
-              copyNumbers(f, to, from, size);
-              f.set(to, i32.add(to, i32.shl(i32.mul(i32.sub(v.insertX, 1), size), 2)));
-            }),
-        );
-      }),
-    );
+    const rowSize = f.let(i32.mul(v.columns, size));
+    const left = i32.mul(v.padLeft, size);
+    const right = i32.mul(i32.sub(i32.sub(v.columns, v.padLeft), v.width), size);
+    const around = () =>
+      f.for(c, 0, planes, 1, () => {
+        writeZeros(f, to, i32.mul(v.padTop, rowSize));
+        f.for(y, 0, v.height, 1, () => {
+          writeZeros(f, to, left);
+          copyNumbers(f, to, from, i32.mul(v.width, size));
+          writeZeros(f, to, right);
+        });
+        writeZeros(f, to, i32.mul(i32.sub(i32.sub(v.rows, v.padTop), v.height), rowSize));
+      });
+    const between = () => {
+      f.do(memory.fill(v.scratch, 0, i32.shl(product(v.rows, v.columns, v.channels), 2)));
+      f.for(c, 0, planes, 1, () =>
+        f.for(y, 0, v.height, 1, () => {
+          const row = i32.add(product(c, v.rows), i32.add(v.padTop, i32.mul(y, v.insertY)));
+          f.set(to, i32.add(v.scratch, i32.shl(i32.mul(i32.add(product(row, v.columns), v.padLeft), size), 2)));
+          f.for(x, 0, v.width, 1, () => {
+            copyNumbers(f, to, from, size);
+            f.set(to, i32.add(to, i32.shl(i32.mul(i32.sub(v.insertX, 1), size), 2)));
+          });
+        }),
+      );
+    };
+    f.if(i32.eq(i32.mul(v.insertX, v.insertY), 1), around, between);
   });
 
 /** Adds `tables` of byte offsets, see `Patches`: of pixels at `from`, of terms at `terms`. */

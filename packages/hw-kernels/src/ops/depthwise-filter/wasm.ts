@@ -99,10 +99,11 @@ const emit = (level: Level) => (module: Module) => {
 
     const nchw = () =>
       f.for(c, 0, v.channels, 1, () => {
-        const plane = i32.add(v.scratch, i32.mul(i32.mul(c, padded.rows), rowBytes));
+        const source = i32.add(image, i32.shl(i32.mul(i32.mul(c, v.height), v.width), 2));
+        f.do(pad.call({ ...v, channels: 1, from: source, ...padded }));
         taps(() => {
           const right = i32.shl(i32.mul(kx, v.dilationX), 2);
-          f.set(x, i32.add(plane, i32.add(i32.mul(i32.mul(ky, v.dilationY), rowBytes), right)));
+          f.set(x, i32.add(v.scratch, i32.add(i32.mul(i32.mul(ky, v.dilationY), rowBytes), right)));
           const all = { ...sizes, x, dy, dw, down: i32.mul(v.strideY, rowBytes), stride: i32.shl(v.strideX, 2) };
           f.if(
             i32.eq(v.strideX, 1),
@@ -119,6 +120,7 @@ const emit = (level: Level) => (module: Module) => {
         f.set(dy, i32.add(dy, planeBytes));
       });
     const nhwc = () => {
+      f.do(pad.call({ ...v, from: image, ...padded }));
       taps(() => {
         const wide = i32.mul(rowBytes, v.channels);
         const right = i32.mul(i32.mul(kx, v.dilationX), channelBytes);
@@ -130,7 +132,6 @@ const emit = (level: Level) => (module: Module) => {
       f.set(dy, i32.add(dy, i32.mul(planeBytes, v.channels)));
     };
     f.for(n, 0, v.batch, 1, () => {
-      f.do(pad.call({ ...v, from: image, ...padded }));
       f.set(dw, v.dw);
       f.if(v.nhwc, nhwc, nchw);
       f.set(image, i32.add(image, imageBytes));

@@ -68,7 +68,7 @@ export const depthwise: Op<Args> = {
   },
   scratch: (v) => {
     const { height, width } = paddedSize(v);
-    return v.channels * height * width * FLOAT + SLACK_BYTES;
+    return (v.nhwc ? v.channels : 1) * height * width * FLOAT + SLACK_BYTES;
   },
   work: (v) => (outputLength(v) * v.kernelY * v.kernelX) / TERMS_PER_NANOSECOND,
   split: (v, parts) => {

@@ -152,11 +152,13 @@ const emit = (level: Level) => (module: Module) => {
 
     const planes = () =>
       f.for(c, 0, v.channels, 1, () => {
-        const plane = i32.add(v.scratch, i32.mul(i32.mul(c, padded.rows), rowBytes));
+        // One padded plane at a time stays in the first cache.
+        const source = i32.add(image, i32.shl(i32.mul(i32.mul(c, v.height), v.width), 2));
+        f.do(pad.call({ ...v, channels: 1, from: source, ...padded }));
         f.set(w, i32.add(v.w, i32.shl(i32.mul(i32.mul(c, v.kernelY), v.kernelX), 2)));
         const bias = i32.mul(i32.ne(v.bias, 0), i32.add(v.bias, i32.shl(c, 2)));
         f.for(y, 0, v.outHeight, 1, () => {
-          f.set(from, i32.add(plane, i32.mul(i32.mul(y, v.strideY), rowBytes)));
+          f.set(from, i32.add(v.scratch, i32.mul(i32.mul(y, v.strideY), rowBytes)));
           const steps = { downStep: i32.mul(v.dilationY, rowBytes), rightStep: i32.shl(v.dilationX, 2) };
           const all = { ...v, from, to, w, bias, count: v.outWidth, ...steps, stride: i32.shl(v.strideX, 2) };
           f.if(
@@ -172,7 +174,8 @@ const emit = (level: Level) => (module: Module) => {
           f.set(to, i32.add(to, i32.shl(v.outWidth, 2)));
         });
       });
-    const channelsLast = () =>
+    const channelsLast = () => {
+      f.do(pad.call({ ...v, from: image, ...padded }));
       f.for(y, 0, v.outHeight, 1, () => {
         const wide = i32.mul(rowBytes, v.channels);
         f.set(from, i32.add(v.scratch, i32.mul(i32.mul(y, v.strideY), wide)));
@@ -181,8 +184,8 @@ const emit = (level: Level) => (module: Module) => {
         f.do(pixels.call({ ...v, from, to, count: v.outWidth, ...steps, stride }));
         f.set(to, i32.add(to, i32.mul(v.outWidth, channelBytes)));
       });
+    };
     f.for(n, 0, v.batch, 1, () => {
-      f.do(pad.call({ ...v, from: image, ...padded }));
       f.if(v.nhwc, channelsLast, planes);
       f.set(image, i32.add(image, imageBytes));
     });
