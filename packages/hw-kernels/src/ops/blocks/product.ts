@@ -41,6 +41,8 @@ interface FinishedTile {
   readonly j: Int;
   readonly rows: Int;
   readonly columns: Int;
+  /** Not 0 for the first block of k. */
+  readonly isFirst: Int;
 }
 
 /** How B is read without packing it: row k of the panel that starts at column j lies at first(j) + along[k]. */
@@ -147,7 +149,7 @@ export const addProduct = (module: Module, tile: Tile, needsApart = false) => {
       const whole = () => multiply({ c: p.scratch, stride: i32.const(tile.columns * FLOAT), ...plain });
       if (p.store) {
         whole();
-        p.store({ at: p.scratch, i: row, j: column, rows: height, columns: width });
+        p.store({ at: p.scratch, i: row, j: column, rows: height, columns: width, isFirst: i32.eqz(k) });
         return;
       }
       const target = { c: p.address(row, column), stride: p.stride, accumulate, low, high };

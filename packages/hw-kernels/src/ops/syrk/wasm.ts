@@ -9,28 +9,33 @@ import { syrkArgs } from "./op.ts";
 const FLOAT = 4;
 const ROWS_AT_ONCE = 16;
 type Int = Expr<"i32">;
+const MIRROR_BLOCK = 16;
+const least = (a: Int, b: Int): Int => select(a, b, i32.lt_s(a, b));
 const larger = (a: Int, b: Int): Int => select(a, b, i32.gt_s(a, b));
 
-/** Adds `addTile`: g += alpha * tile, in float64, for the tile's part inside G. */
+/** Adds `addTile`: g = alpha * tile + (accumulate ? g : 0), in float64, for the tile's part inside G. */
 const addAddTile = (m: Module, { columns: width }: Tile) =>
   m.func(
     "addTile",
-    { tile: "i32", g: "i32", stride: "i32", rows: "i32", columns: "i32", alpha: "f64" },
-    (f, { tile, g, stride, rows, columns, alpha }) => {
+    { tile: "i32", g: "i32", stride: "i32", rows: "i32", columns: "i32", accumulate: "i32", alpha: "f64" },
+    (f, { tile, g, stride, rows, columns, accumulate, alpha }) => {
       const [i, j] = [f.local("i32"), f.local("i32")];
-      const alphas = f.let(f64x2.splat(alpha));
+      const [alphas, pair, one] = [f.let(f64x2.splat(alpha)), f.local("v128"), f.local("f64")];
       f.for(i, 0, rows, 1, () => {
         f.set(j, 0);
         f.while(i32.le_s(j, i32.sub(columns, 2)), () => {
           const at = i32.add(g, i32.shl(j, 3));
-          const pair = f64x2.promote_low_f32x4(v128.load64_zero(i32.add(tile, i32.shl(j, 2))));
-          f.do(v128.store(at, f64x2.add(v128.load(at), f64x2.mul(alphas, pair))));
+          const two = f64x2.promote_low_f32x4(v128.load64_zero(i32.add(tile, i32.shl(j, 2))));
+          f.set(pair, f64x2.mul(alphas, two));
+          f.if(accumulate, () => f.set(pair, f64x2.add(v128.load(at), pair)));
+          f.do(v128.store(at, pair));
           f.add(j, 2);
         });
         f.if(i32.lt_s(j, columns), () => {
           const at = i32.add(g, i32.shl(j, 3));
-          const one = f64.promote_f32(f32.load(i32.add(tile, i32.shl(j, 2))));
-          f.do(f64.store(at, f64.add(f64.load(at), f64.mul(alpha, one))));
+          f.set(one, f64.mul(alpha, f64.promote_f32(f32.load(i32.add(tile, i32.shl(j, 2))))));
+          f.if(accumulate, () => f.set(one, f64.add(f64.load(at), one)));
+          f.do(f64.store(at, one));
         });
         f.add(tile, width * FLOAT);
         f.set(g, i32.add(g, stride));
@@ -48,18 +53,19 @@ const emit = (tile: Tile) => (module: Module) => {
     const strideX = f.let(i32.shl(v.stride, 2));
     const strideG = f.let(i32.shl(v.columns, 3));
     const element = (row: Int, column: Int) => i32.add(v.g, i32.add(i32.mul(row, strideG), i32.shl(column, 3)));
-    /** Over the part of the upper triangle that is made. */
-    const upper = (body: () => void) => f.for(i, 0, v.to, 1, () => f.for(j, larger(i, v.from), v.to, 1, body));
-
-    f.if(f64.ne(v.beta, 1), () =>
-      upper(() => {
-        const at = element(i, j);
-        f.if(
-          f64.eq(v.beta, 0),
-          () => f.do(f64.store(at, 0)),
-          () => f.do(f64.store(at, f64.mul(v.beta, f64.load(at)))),
-        );
-      }),
+    // What beta leaves of the upper triangle. Where it is 0 the first sums are stored, not added, if there are any.
+    const scaled = f.let(i32.and(f64.ne(v.beta, 1), i32.or(f64.ne(v.beta, 0), i32.eqz(v.rows))));
+    f.if(scaled, () =>
+      f.for(i, 0, v.to, 1, () =>
+        f.for(j, larger(i, v.from), v.to, 1, () => {
+          const at = element(i, j);
+          f.if(
+            f64.eq(v.beta, 0),
+            () => f.do(f64.store(at, 0)),
+            () => f.do(f64.store(at, f64.mul(v.beta, f64.load(at)))),
+          );
+        }),
+      ),
     );
     const from = (column: Int, k: Int) => i32.add(v.x, i32.add(i32.mul(k, strideX), i32.shl(column, 2)));
     const rows = i32.const(ROWS_AT_ONCE);
@@ -73,18 +79,25 @@ const emit = (tile: Tile) => (module: Module) => {
         f.do(packB.alongRows.call({ from: from(i32.add(v.from, start), k), ...panel, stride: strideX, factor: 1 })),
       // Tiles that lie below the diagonal.
       skip: (row, column) => i32.ge_s(row, i32.add(i32.add(v.from, column), tile.columns)),
-      store: ({ at, i: row, j: column, ...size }) =>
-        f.do(
-          addTile.call({
-            tile: at,
-            g: element(row, i32.add(v.from, column)),
-            stride: strideG,
-            ...size,
-            alpha: v.alpha,
-          }),
-        ),
+      store: ({ at, i: row, j: column, isFirst, ...size }) => {
+        const g = element(row, i32.add(v.from, column));
+        const accumulate = i32.or(f64.ne(v.beta, 0), i32.eqz(isFirst));
+        f.do(addTile.call({ tile: at, g, stride: strideG, ...size, accumulate, alpha: v.alpha }));
+      },
     });
-    upper(() => f.do(f64.store(element(j, i), f64.load(element(i, j)))));
+
+    // The lower triangle, in blocks, so that rows of one and columns of the other stay in the cache.
+    const [rowBlock, columnBlock, end] = [f.local("i32"), f.local("i32"), f.local("i32")];
+    f.for(columnBlock, v.from, v.to, MIRROR_BLOCK, () => {
+      f.set(end, least(i32.add(columnBlock, MIRROR_BLOCK), v.to));
+      f.for(rowBlock, 0, end, MIRROR_BLOCK, () =>
+        f.for(j, columnBlock, end, 1, () =>
+          f.for(i, rowBlock, least(i32.add(rowBlock, MIRROR_BLOCK), j), 1, () =>
+            f.do(f64.store(element(j, i), f64.load(element(i, j)))),
+          ),
+        ),
+      );
+    });
   });
 };
 
