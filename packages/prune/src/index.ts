@@ -14,5 +14,6 @@ export { magnitudeScore } from "./score/magnitude.ts";
 export { obdScore } from "./score/obd.ts";
 export type { Score, Weights } from "./score/score.ts";
 export { wandaScore } from "./score/wanda.ts";
+export { packTwoFour, type TwoFour, unpackTwoFour } from "./storage/pack-two-four.ts";
 export { type SparseBytes, sparseBytes } from "./storage/sparse-bytes.ts";
 export { sparseInitializers } from "./storage/sparse-initializers.ts";

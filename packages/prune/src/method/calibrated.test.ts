@@ -17,12 +17,13 @@ import * as ort from "onnxruntime-node";
 import * as web from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
 import { linearModel, outputError, toy } from "../../test/toy.ts";
+import { roundHalfEven } from "../half-even.ts";
 import { brokenMasks, magnitude, masksOf, nm, obs, type Quantizer, sparseGpt, wanda } from "../index.ts";
 
 web.env.wasm.numThreads = 1;
 
 const step = 0.05;
-const toStep: Quantizer = () => (value) => step * Math.round(value / step);
+const toStep: Quantizer = () => (value) => step * roundHalfEven(value / step);
 const passes: Readonly<Record<string, (pattern?: string) => Pass>> = {
   wanda: (pattern) => wanda(pattern ? { pattern } : {}),
   sparseGpt: (pattern) => sparseGpt(pattern ? { pattern } : {}),
@@ -198,6 +199,17 @@ describe("passes that see the input", () => {
       ["down", "its rows have 128 weights, and maxColumns is 64; sparseGpt prunes longer ones"],
       ["y:2", "what it meets is computed inside its node"],
     ]);
+  });
+
+  it("leaves alone what meets inputs that are not finite, with the reason", async () => {
+    const x = gaussian([4, 24], 82);
+    x.data[5] = Number.POSITIVE_INFINITY;
+    const model = linearModel(gaussian([8, 24], 83));
+    for (const make of Object.values(passes)) {
+      const entries: ReportEntry[] = [];
+      expect(await run(model, make(), [{ x }], (entry) => entries.push(entry))).toBe(model);
+      expect(entries.map(({ reason }) => reason)).toEqual(["its input is not finite"]);
+    }
   });
 
   it("asks for calibration data and a runtime before anything else, with MISSING_NEED", async () => {

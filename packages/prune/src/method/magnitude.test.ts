@@ -43,7 +43,10 @@ const oracle = (values: ArrayLike<number>, count: number): boolean[] => {
   const gone = new Set(order.slice(0, count));
   return Array.from(values, (_, i) => !gone.has(i));
 };
-const halfEven = (x: number) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+const halfEven = (x: number) => {
+  const [low, rest] = [Math.floor(x), x % 1];
+  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+};
 const kept = (values: ArrayLike<number>) => Array.from(values, (value) => value !== 0);
 
 /** Whole numbers, so that many are equal; none is 0. */

@@ -40,17 +40,26 @@ const scored = async (score: Score, { layer, view }: Planned): Promise<{ w: Floa
 };
 
 /** Results of all layers with the lowest scores of all of them gone. */
-const pruneTogether = async (plan: readonly Planned[], score: Score, sparsity: number): Promise<Result[]> => {
+const pruneTogether = async (
+  plan: readonly Planned[],
+  score: Score,
+  sparsity: number,
+  { signal }: Pick<Context, "signal">,
+): Promise<Result[]> => {
   const total = plan.reduce((sum, { view: { rows, columns } }) => sum + rows * columns, 0);
   const count = roundHalfEven(sparsity * total);
   if (count === 0) return [];
   const threshold = await thresholdOf(async (visit) => {
-    for (const planned of plan) visit((await scored(score, planned)).scores);
+    for (const planned of plan) {
+      checkAborted(NAME, signal);
+      visit((await scored(score, planned)).scores);
+    }
   }, count);
   let { ties } = threshold;
   const empty: string[] = [];
   const results: Result[] = [];
   for (const planned of plan) {
+    checkAborted(NAME, signal);
     const { w, scores } = await scored(score, planned);
     let kept = 0;
     const drop = Uint8Array.from(scores, (value) => {
@@ -94,7 +103,9 @@ export const magnitude = ({
     const plan = await planLayers(NAME, model, ctx, { ...options, rule });
     const note = (result: Result) => reportPruned(NAME, ctx, result);
     if (rule.scope === "global") {
-      const results = await pruneTogether(plan, score, rule.sparsity);
+      ctx.progress({ kind: "start", task: NAME });
+      const results = await pruneTogether(plan, score, rule.sparsity, ctx);
+      ctx.progress({ kind: "end", task: NAME });
       results.forEach(note);
       return putPruned(model, results);
     }

@@ -2,6 +2,7 @@ import { createRng } from "@espalier/core";
 import { cholesky, invertCholesky, type Matrix, matrix } from "@espalier/core/linalg";
 import { describe, expect, it } from "vitest";
 import { outputError, randomGram } from "../../test/toy.ts";
+import { roundHalfEven } from "../half-even.ts";
 import { obsTrace, restrictedRow, shareOut } from "./exact-obs.ts";
 import { inverseFactor } from "./inverse-factor.ts";
 import { sparseGptSweep } from "./sparse-gpt.ts";
@@ -83,7 +84,7 @@ describe("sparseGptSweep", () => {
     const { U } = inverseFactor(randomGram(n, 7), 0.01);
     const zeros = (w: Float64Array) => w.reduce((count, value) => count + (value === 0 ? 1 : 0), 0);
     const w = normals(rows * n, 8);
-    sparseGptSweep(w, n, U, { blockSize: 8, goneBefore: (end) => Math.round(0.7 * rows * end) });
+    sparseGptSweep(w, n, U, { blockSize: 8, goneBefore: (end) => roundHalfEven(0.7 * rows * end) });
     expect(zeros(w)).toBe(105);
     for (const pattern of [
       { keep: 2, of: 5 },
@@ -103,7 +104,7 @@ describe("sparseGptSweep", () => {
       const { U } = inverseFactor(H, 0.01);
       const before = normals(rows * n, seed + 100);
       const step = 0.5;
-      const round = (value: number) => step * Math.round(value / step);
+      const round = (value: number) => step * roundHalfEven(value / step);
       const goneBefore = (end: number) => (rows * end) / 2;
       const [joint, after] = [before.slice(), before.slice()];
       sparseGptSweep(joint, n, U, { goneBefore, round, blockSize: 16 });

@@ -15,7 +15,7 @@ import { testPass, tinyModels } from "@espalier/core/testing";
 import * as ort from "onnxruntime-node";
 import * as web from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
-import { magnitude, sparseBytes, sparseInitializers } from "../index.ts";
+import { magnitude, packTwoFour, sparseBytes, sparseInitializers, unpackTwoFour } from "../index.ts";
 import { bitmapOf, expandBitmap, survivorsOf } from "./pack-sparse.ts";
 
 web.env.wasm.numThreads = 1;
@@ -33,6 +33,23 @@ describe("bitmap and values", () => {
         expect(expandBitmap(full, bitmapOf(full.dims, places), values as Float32Array)).toEqual(full);
       }
     expect(await survivorsOf(tensor("int8", [2], Int8Array.of(0, 1)))).toBeUndefined();
+  });
+});
+
+describe("2:4", () => {
+  it("PL-04: packs into 9 bits a half float and unpacks to the same weights, each pair of positions among them", () => {
+    const pairs = [0, 1, 2, 3].flatMap((a) => [0, 1, 2, 3].map((b) => [a, b]));
+    const groups = [
+      ...pairs.map(([a, b]) => [0, 1, 2, 3].map((i) => (i === a ? 1.5 : i === b ? -2 : 0))),
+      [0, 0, 0, 0],
+    ];
+    const w = Float32Array.from(groups.flat());
+    const packed = packTwoFour(w);
+    expect(unpackTwoFour(packed)).toEqual(w);
+    const even = packTwoFour(w.subarray(0, 64));
+    expect(16 * even.values.length + 8 * even.positions.length).toBe(9 * 64);
+    for (const bad of [Float32Array.of(1, 2, 3, 0), Float32Array.of(1, 0)])
+      expect(() => packTwoFour(bad)).toThrow(expect.objectContaining({ code: "BAD_DATA" }));
   });
 });
 
