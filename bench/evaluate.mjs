@@ -1,12 +1,12 @@
-// What a compressed model is worth: node bench/evaluate.mjs rec|det|cls|minilm|tinylm MODEL.onnx [--web] [--threads N]
-// [--no-latency] [--json]. Bytes, brotli, the task's metrics, and latency against float32; see bench/README.md.
-import { readdir, readFile } from "node:fs/promises";
+// What a compressed model is worth: node bench/evaluate.mjs rec|det|cls|minilm|tinylm|smollm2 MODEL.onnx [--web]
+// [--threads N] [--no-latency] [--no-brotli] [--json]. Bytes, brotli, the task's metrics, and latency against float32; see bench/README.md.
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import { floatModel } from "./lib/places.mjs";
 
-const TASKS = ["rec", "det", "cls", "minilm", "tinylm"];
+const TASKS = ["rec", "det", "cls", "minilm", "tinylm", "smollm2"];
 /** The quality that the published figures of other tools were made with. */
 const BROTLI_QUALITY = 9;
 const WARM_UP = 3;
@@ -19,6 +19,7 @@ const { values: options, positionals } = parseArgs({
     web: { type: "boolean", default: false },
     threads: { type: "string", default: "1" },
     latency: { type: "boolean", default: true },
+    brotli: { type: "boolean", default: true },
     json: { type: "boolean", default: false },
   },
   allowNegative: true,
@@ -26,7 +27,7 @@ const { values: options, positionals } = parseArgs({
 const [task, model] = positionals;
 if (!TASKS.includes(task) || !model) {
   console.error(
-    `usage: node bench/evaluate.mjs ${TASKS.join("|")} MODEL.onnx [--web] [--threads N] [--no-latency] [--json]`,
+    `usage: node bench/evaluate.mjs ${TASKS.join("|")} MODEL.onnx [--web] [--threads N] [--no-latency] [--no-brotli] [--json]`,
   );
   process.exit(2);
 }
@@ -38,12 +39,14 @@ const filesOf = async (path) => {
 };
 
 const sizes = async (path) => {
-  const contents = await Promise.all((await filesOf(path)).map((file) => readFile(file)));
   const compress = promisify(brotliCompress);
   const params = { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY };
-  const packed = await Promise.all(contents.map((bytes) => compress(bytes, { params })));
-  const total = (list) => list.reduce((sum, bytes) => sum + bytes.length, 0);
-  return { bytes: total(contents), brotli: total(packed) };
+  let [bytes, brotli] = [0, 0];
+  for (const file of await filesOf(path)) {
+    bytes += (await stat(file)).size;
+    if (options.brotli) brotli += (await compress(await readFile(file), { params })).length;
+  }
+  return { bytes, ...(options.brotli && { brotli }) };
 };
 
 const threads = Number(options.threads);
@@ -51,7 +54,7 @@ const { default: ort } = options.web ? await import("onnxruntime-web") : await i
 if (options.web) ort.env.wasm.numThreads = threads;
 
 const open = async (path) => {
-  const external = (await filesOf(path)).slice(1);
+  const external = options.web ? (await filesOf(path)).slice(1) : [];
   const externalData = await Promise.all(
     external.map(async (file) => ({ path: basename(file), data: new Uint8Array(await readFile(file)) })),
   );
@@ -107,7 +110,8 @@ await after.release();
 if (options.json) console.log(JSON.stringify(result));
 else {
   const shown = Object.entries(result.metrics).map(([name, value]) => `${name} ${value}`);
-  console.log(`${task} on ${result.runtime}, ${threads} thread(s): ${result.bytes} bytes, ${result.brotli} brotli`);
+  const packed = options.brotli ? `, ${result.brotli} brotli` : "";
+  console.log(`${task} on ${result.runtime}, ${threads} thread(s): ${result.bytes} bytes${packed}`);
   console.log(shown.join(", "));
   if (result.latency) {
     const { before: from, after: to, ratio, cpuRatio } = result.latency;
