@@ -56,6 +56,7 @@ export { type SavedModel, type SaveOptions, saveModel } from "./onnx/save.ts";
 export { hasExternalData, onnxBytes, streamOnnx, writeOnnx } from "./onnx/write.ts";
 export * from "./pass.ts";
 export type { BlockCodes, BlockGridOptions, FloatSource, PassKernels, WeightShape } from "./pass-kernels.ts";
+export { type EachSegmentOptions, eachSegment, type Treat } from "./run/each-segment.ts";
 export { type GramOptions, type GramStats, gramObserver, gramOf, gramReason } from "./run/gram.ts";
 export { type InputRows, inputRowsOf, type Visit } from "./run/input-rows.ts";
 export { type NormStats, normObserver } from "./run/norms.ts";

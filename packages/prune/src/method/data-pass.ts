@@ -2,13 +2,14 @@ import {
   type Context,
   checkAborted,
   definePass,
+  eachSegment,
   type Layer,
   type LayerObserver,
   type Model,
   observe,
   type Pass,
+  type Treat,
 } from "@espalier/core";
-import { eachSegment, type Treat } from "../calibrate/each-segment.ts";
 import type { Mask } from "../mask.ts";
 import type { MatrixView } from "../matrix-view.ts";
 import { owlSparsities } from "../ratio/owl-layers.ts";

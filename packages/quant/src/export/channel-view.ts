@@ -52,5 +52,7 @@ export const gatherChannels = (w: Float32Array, { outer, channels, inner }: Chan
   outer === 1 ? w : permute(w, [outer, channels, inner], EXCHANGED);
 
 /** [channels, outer * inner] -> [outer, channels, inner]; the same array where outer is 1. */
-export const scatterChannels = (codes: Uint8Array, { outer, channels, inner }: ChannelView): Uint8Array =>
-  outer === 1 ? codes : permute(codes, [channels, outer, inner], EXCHANGED);
+export const scatterChannels = <T extends Uint8Array | Float32Array>(
+  values: T,
+  { outer, channels, inner }: ChannelView,
+): T => (outer === 1 ? values : permute(values, [channels, outer, inner], EXCHANGED));

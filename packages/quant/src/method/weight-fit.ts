@@ -1,5 +1,5 @@
-import { attrs, type Layer, sizeOf } from "@espalier/core";
-import { channelViewOf, readsWeight } from "../export/channel-view.ts";
+import { attrs, type FloatType, floatTensor, floatValues, type Layer, sizeOf, type Tensor } from "@espalier/core";
+import { channelViewOf, gatherChannels, readsWeight, scatterChannels } from "../export/channel-view.ts";
 import type { WeightForm } from "../support.ts";
 
 const BYTE = 8;
@@ -13,6 +13,16 @@ const SMALLEST_BLOCK = 16;
 export const rowsOf = (layer: Layer): readonly [number, number] => {
   const view = channelViewOf(layer);
   return [view.channels, view.outer * view.inner];
+};
+
+/** The values of a layer's weight, [rows, columns]; perhaps the tensor's own: not to be changed. */
+export const rowValues = async (layer: Layer): Promise<Float32Array> =>
+  gatherChannels(await floatValues(layer.weight.tensor), channelViewOf(layer));
+
+/** A tensor like the weight's with other values, [rows, columns]. */
+export const rowTensor = (layer: Layer, values: Float32Array): Tensor => {
+  const { type, dims } = layer.weight.tensor;
+  return floatTensor(type as FloatType, dims, scatterChannels(values, channelViewOf(layer)));
 };
 
 /** Why a weight cannot be quantized in any form. */

@@ -1,5 +1,5 @@
 import { floatSource, floatValues, type Layer, type Node, type PassKernels, type ReportEntry } from "@espalier/core";
-import { channelViewOf, gatherChannels } from "../export/channel-view.ts";
+import { channelViewOf } from "../export/channel-view.ts";
 import { decodeInt8 } from "../export/decode-int8.ts";
 import { type Codebook, codebook, decodePacked } from "../export/decode-packed.ts";
 import { dequantizeLinear } from "../export/dequantize-linear.ts";
@@ -10,9 +10,10 @@ import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
 import { allFinite } from "../grid/all-finite.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
-import { type Clip, type GridOptions, isFiniteGrid } from "../grid/grid.ts";
+import { type Clip, type Grid, type GridBits, type GridOptions, isFiniteGrid } from "../grid/grid.ts";
 import { quantizeChannels } from "../grid/quantize-channels.ts";
 import { runtimesOf } from "../support.ts";
+import { rowsOf, rowValues } from "./weight-fit.ts";
 import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 
 /** What stands for a layer: nodes that make its weight, or nodes in place of those that use it. */
@@ -54,56 +55,115 @@ const HEAVY_TAILS = 10;
 const BYTE = 8;
 const HALF_BITS = 16;
 
-/** Quantizes one layer by its plan; undefined where its weights are not all finite. */
-export const piecesOf = async (
+/**
+ * Makes the grid of a weight, [rows, columns], in place of rounding to nearest; undefined where it is not finite.
+ *
+ * @param rows not to be changed
+ * @param grid what the grid must be like: its blocks, its zero points, the type of its scales
+ */
+export type Round = (
+  rows: Float32Array,
+  shape: { readonly rows: number; readonly columns: number },
+  grid: GridOptions,
   layer: Layer,
-  plan: WeightPlan,
-  { accuracyLevel, rounding = "auto", clip = "none" }: PieceOptions,
+) => Grid | undefined | Promise<Grid | undefined>;
+
+/** What the pieces of a model share. */
+export interface PieceTools {
+  readonly fresh: Names;
+  readonly book: (bits: 4 | 2) => Codebook;
+  /** To nearest where there is none. */
+  readonly round?: Round | undefined;
+  readonly kernels?: PassKernels | undefined;
+}
+
+/** The plan with what the values decide decided. */
+export const settled = async (layer: Layer, plan: WeightPlan, options: PlanOptions): Promise<WeightPlan> => {
+  if (!plan.judged) return plan;
+  const heavy = kurtosis(await rowValues(layer)) > HEAVY_TAILS;
+  return heavy ? decoded(layer, BYTE, { ...options, blockSize: "auto" }) : { ...plan, judged: false };
+};
+
+/** The grid that a layer gets by a settled plan; undefined where it gets none. */
+export const gridOptionsOf = (
+  layer: Layer,
+  { bits, blockSize }: WeightPlan,
   options: PlanOptions,
-  fresh: Names,
-  book: (bits: 4 | 2) => Codebook,
-  kernels?: PassKernels,
-): Promise<LayerPieces | undefined> => {
-  const view = channelViewOf(layer);
+  clip: Clip = "none",
+): (GridOptions & { readonly bits: GridBits; readonly blockSize: number }) | undefined => {
+  if (bits === HALF_BITS) return undefined;
+  const [channels, columns] = rowsOf(layer);
   const { name, tensor } = layer.weight;
-  const type = tensor.type as "float32" | "float16";
-  let gathered: Float32Array | undefined;
-  const rows = async () => {
-    gathered ??= gatherChannels(await floatValues(tensor), view);
-    return gathered;
-  };
-  const columns = view.outer * view.inner;
-  const { form, bits, blockSize } =
-    plan.judged && kurtosis(await rows()) > HEAVY_TAILS
-      ? decoded(layer, BYTE, { ...options, blockSize: "auto" })
-      : plan;
-  const done = (pieces: Omit<LayerPieces, "form">): LayerPieces => ({
-    ...pieces,
-    ...runtimesOf(form, bits, layer.kind),
-    form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
-  });
-  if (bits === HALF_BITS) {
-    const values = await floatValues(tensor);
-    return allFinite(values) ? done({ value: storeHalf(name, tensor.dims, values, fresh) }) : undefined;
-  }
-  const balance = rounding === "auto" ? layer.kind === "conv" : rounding === "balanced";
-  const scales = view.channels * Math.ceil(columns / blockSize);
-  const gridOptions: GridOptions = {
+  const scales = channels * Math.ceil(columns / blockSize);
+  return {
     bits,
     blockSize,
     // Layers that keep 8 bits among fewer stay symmetric: offsets would buy them nothing.
     symmetric: options.symmetric || bits > options.bits,
     zeroPoint: options.zeroPoint,
     clip,
-    scaleType: type === "float16" || halfIsSmaller(scales, `${name}_s`) ? "float16" : "float32",
+    scaleType: tensor.type === "float16" || halfIsSmaller(scales, `${name}_s`) ? "float16" : "float32",
   };
+};
+
+/** A layer on the grid of a settled plan; undefined where its weights are not all finite. */
+const gridOf = async (
+  layer: Layer,
+  gridOptions: GridOptions,
+  rounding: PieceOptions["rounding"],
+  { round, kernels }: PieceTools,
+): Promise<Grid | undefined> => {
+  const view = channelViewOf(layer);
+  const { tensor } = layer.weight;
+  const columns = view.outer * view.inner;
+  const rows = () => rowValues(layer);
+  if (round) {
+    const grid = await round(await rows(), { rows: view.channels, columns }, gridOptions, layer);
+    return grid && isFiniteGrid(grid) ? grid : undefined;
+  }
+  const balance = rounding === "auto" ? layer.kind === "conv" : rounding === "balanced";
   // not read at once where kernels can read it piece by piece
-  const source = balance || gathered ? undefined : floatSource(tensor);
-  const rounded = source
-    ? await quantizeChannels(source, view, gridOptions, kernels, rows)
-    : await quantizeChannels(await rows(), { ...view, outer: 1, inner: columns }, gridOptions, kernels, rows);
-  if (!isFiniteGrid(rounded)) return undefined;
-  const grid = balance ? balanceRows(await rows(), rounded) : rounded;
+  const source = balance ? undefined : floatSource(tensor);
+  if (source) {
+    const grid = await quantizeChannels(source, view, gridOptions, kernels, rows);
+    return isFiniteGrid(grid) ? grid : undefined;
+  }
+  const values = await rows();
+  const whole = { ...view, outer: 1, inner: columns };
+  const grid = await quantizeChannels(values, whole, gridOptions, kernels, async () => values);
+  if (!isFiniteGrid(grid)) return undefined;
+  return balance ? balanceRows(values, grid) : grid;
+};
+
+const NOT_FINITE = "its weights are not all finite";
+
+/** What stands for one layer by its plan, or the reason why nothing does. */
+export const piecesOf = async (
+  layer: Layer,
+  judgedPlan: WeightPlan,
+  { accuracyLevel, rounding = "auto", clip }: PieceOptions,
+  options: PlanOptions,
+  tools: PieceTools,
+): Promise<LayerPieces | string> => {
+  const { fresh, book } = tools;
+  const view = channelViewOf(layer);
+  const { name, tensor } = layer.weight;
+  const type = tensor.type as "float32" | "float16";
+  const columns = view.outer * view.inner;
+  const plan = await settled(layer, judgedPlan, options);
+  const { form, bits, blockSize } = plan;
+  const done = (pieces: Omit<LayerPieces, "form">): LayerPieces => ({
+    ...pieces,
+    ...runtimesOf(form, bits, layer.kind),
+    form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
+  });
+  const gridOptions = gridOptionsOf(layer, plan, options, clip);
+  if (!gridOptions) {
+    const values = await floatValues(tensor);
+    return allFinite(values) ? done({ value: storeHalf(name, tensor.dims, values, fresh) }) : NOT_FINITE;
+  }
+  const grid = await gridOf(layer, gridOptions, rounding, tools);
+  if (!grid) return NOT_FINITE;
   const weight = { name, dims: tensor.dims, type };
   if (form === "decode") {
     const packed = grid.bits === 4 || grid.bits === 2;
