@@ -112,7 +112,19 @@ const staticInt8 = object<StaticInt8Options>({
   },
   perChannel,
   activationType: oneOf(all<ActivationType>({ uint8: true, int8: true }), "int8 is slower than float on processors."),
-  float: { anyOf: names, description: 'Layers that are computed in float: "auto", "none", names, operators, globs.' },
+  float: {
+    anyOf: [
+      ...names,
+      {
+        type: "object",
+        properties: { within: { type: "number", exclusiveMinimum: 0 } },
+        required: ["within"],
+        additionalProperties: false,
+      },
+    ],
+    description:
+      'Layers that are computed in float: "auto", "none", names, operators, globs; or the most sensitive, so that outputs stay within a relative L2 distance.',
+  },
   portable,
   embeddings,
 });

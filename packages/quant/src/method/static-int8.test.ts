@@ -231,6 +231,51 @@ describe("staticInt8", () => {
     expect(await errorOf(model, depthwise)).toBeLessThan(0.02);
   });
 
+  /** x -> integer Conv -> one of 16 groups or by choice in float -> integer Conv. */
+  const sandwich = (middle: Node, middleDims: readonly number[]): Model => {
+    const m = gaussian(middleDims, 5);
+    // One scale for all would lose the other channels beside this one.
+    for (let i = 0; i < m.data.length / 16; i++) m.data[i]! *= 100;
+    const last = gaussian([16, 16, 1, 1], 7);
+    for (let i = 0; i < 16; i++) last.data[i * 16]! = 0;
+    return tinyModel({
+      inputs: { x: ["float32", dims] },
+      outputs: ["y"],
+      weights: { w: gaussian([16, 16, 1, 1], 1), m, v: last },
+      nodes: [
+        nodeOf("Conv", ["x", "w"], "c"),
+        nodeOf("Relu", ["c"], "r"),
+        middle,
+        nodeOf("Relu", ["s"], "t"),
+        nodeOf("Conv", ["t", "v"], "y"),
+      ],
+    });
+  };
+  const depthwise = nodeOf("Conv", ["r", "m"], "s", { group: attrs.int(16) });
+
+  it("computes depthwise layers on integers too where those around them are, for at most 10 % more error", async () => {
+    const given = sandwich(depthwise, [16, 1, 3, 3]);
+    const { model, entries } = await calibrated(given, { float: "auto" }, x);
+    expect(entries.filter(({ form }) => form?.startsWith("QDQ"))).toHaveLength(3);
+    const inFloat = await calibrated(given, { float: ({ groups }) => groups > 1 }, x);
+    expect(inFloat.entries.filter(({ form }) => form?.startsWith("QDQ"))).toHaveLength(2);
+    expect(await errorOf(model, given)).toBeLessThan(1.1 * (await errorOf(inFloat.model, given)));
+  });
+
+  it.each([
+    ["depthwise Conv", depthwise, [16, 1, 3, 3]],
+    ["ConvTranspose", nodeOf("ConvTranspose", ["r", "m"], "s"), [16, 16, 2, 2]],
+  ] as const)(
+    "keeps onnxruntime from quantizing a %s that is in float between integer layers",
+    async (_, middle, size) => {
+      for (const form of ["QDQ", "QOperator"] as const) {
+        const { model } = await calibrated(sandwich(middle, size), { form, float: ({ groups }) => groups > 1 }, x);
+        const plain = await outputOf(node, model, { x }, { graphOptimizationLevel: "disabled" });
+        for (const { data } of await inBoth(model, { x })) expect(relativeL2(data, plain.data)).toBeLessThan(0.02);
+      }
+    },
+  );
+
   it("only stores, and says so, what calibration did not reach and what has no integer kernel", async () => {
     const entries: (string | undefined)[] = [];
     const context = createContext({ report: ({ action, reason }) => action === "note" && entries.push(reason) });

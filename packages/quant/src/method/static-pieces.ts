@@ -1,4 +1,14 @@
-import { consumers, floatValues, type Layer, type Model, type Node, type WeightPlace } from "@espalier/core";
+import {
+  attrs,
+  consumers,
+  floatValues,
+  type Layer,
+  type Model,
+  makeNode,
+  type Node,
+  producers,
+  type WeightPlace,
+} from "@espalier/core";
 import { type ActivationType, type FixedValue, type FixedWeight, fixedBias, fixedValue } from "../export/fixed.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import type { Replacements } from "../export/rewrite.ts";
@@ -39,6 +49,24 @@ const joined = (...pieces: readonly Piece[]): Piece => ({
   opsets: new Map(pieces.flatMap(({ opsets }) => [...(opsets ?? [])])),
 });
 
+/**
+ * True for values of float convolutions that read a decoded value. Were such a value to go onto a grid at once,
+ * onnxruntime would quantize the convolution too, with one scale for the whole weight (its WeightBiasQuantization).
+ */
+const betweenGrids = (model: Model, decoded: ReadonlyMap<string, string>, places: ReadonlyMap<Node, Place>) => {
+  const makers = producers(model.graph);
+  return (value: string): boolean => {
+    const maker = makers.get(value);
+    const node = maker && ["Relu", "Clip"].includes(maker.opType) ? makers.get(maker.inputs[0]!) : maker;
+    if (!node || places.has(node) || !["Conv", "ConvTranspose"].includes(node.opType)) return false;
+    return decoded.get(node.inputs[0]!) === node.inputs[0];
+  };
+};
+
+/** A node that changes nothing, and that no runtime takes away. */
+const passOn = (value: string, output: string): Node =>
+  makeNode("LeakyRelu", [value], [output], { alpha: attrs.float(1) });
+
 /** What stands in place of layers that run on integers. A value goes onto its grid before the first that reads it. */
 export const staticPieces = async (
   model: Model,
@@ -53,6 +81,7 @@ export const staticPieces = async (
   const decoded = new Map(
     places.filter(({ node }) => form.gridded(node)).map(({ last }) => [last.outputs[0]!, last.outputs[0]!]),
   );
+  const isBetweenGrids = betweenGrids(model, decoded, byNode);
   const values = new Map<WeightPlace, Piece>();
   const nodes = new Map<Node, Piece>();
   for (const node of model.graph.nodes) {
@@ -76,7 +105,10 @@ export const staticPieces = async (
       ...(place.bias && { bias: fixedBias(node.inputs[2]!, await floatValues(place.bias), input, weight, fresh) }),
       readAsFloat: readAsFloat(result),
     };
-    nodes.set(node, joined(...(enters ? [form.enter(input, use.decoded)] : []), form.node(use)));
+    const apart = enters && isBetweenGrids(input.value) ? fresh(`${input.value}_a`) : undefined;
+    const head: Piece[] = apart ? [{ nodes: [passOn(input.value, apart)], weights: new Map() }] : [];
+    if (enters) head.push(form.enter({ ...input, value: apart ?? input.value }, use.decoded));
+    nodes.set(node, joined(...head, form.node(use)));
     if (last !== node) nodes.set(last, form.last(use));
     const made = form.weight(weight);
     if (made) values.set(place.layer.weight, made);

@@ -16,6 +16,7 @@ import {
   unselected,
 } from "@espalier/core";
 import { readElsewhere } from "../other-readers.ts";
+import { placesBetween } from "./places-between.ts";
 
 /** A use of a layer that can run on integers. */
 export interface Place {
@@ -122,18 +123,21 @@ export const placesOf = async (
   const biasOf: BiasOf = (node) => model.graph.weights.get(node.inputs[2] ?? "");
   const lastOf = await finisher(model);
   const places: Place[] = [];
+  const left: Place[] = [];
   const refused = new Map<Layer, string>();
   for (const layer of all) {
     if (reasonOf(layer) !== undefined || layer.kind === "embedding") continue;
-    const choice = typeof float === "string" ? float : "by choice";
-    const reason =
-      unfit(layer, elsewhere, biasOf) ?? (isFloat(layer) ? `computed in float (float: ${choice})` : undefined);
+    const reason = unfit(layer, elsewhere, biasOf);
     if (reason !== undefined) {
       refused.set(layer, reason);
       continue;
     }
+    const list = isFloat(layer) ? left : places;
     for (const { node } of layer.uses)
-      places.push({ layer, node, last: await lastOf(node), bias: node.opType === "MatMul" ? undefined : biasOf(node) });
+      list.push({ layer, node, last: await lastOf(node), bias: node.opType === "MatMul" ? undefined : biasOf(node) });
   }
-  return { places, refused };
+  const also = float === "auto" ? placesBetween(model, places, left) : [];
+  const choice = typeof float === "string" ? float : "by choice";
+  for (const place of left) if (!also.includes(place)) refused.set(place.layer, `computed in float (float: ${choice})`);
+  return { places: [...places, ...also], refused };
 };
