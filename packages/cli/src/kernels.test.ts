@@ -51,7 +51,7 @@ const expectSame = (
   if (found.zeroPoints) expect(bytesOf(found.zeroPoints).equals(bytesOf(expected.zeroPoints as Uint8Array))).toBe(true);
 };
 
-const grids = ([8, 7, 4, 2] as const).flatMap((bits) =>
+const grids = ([8, 7, 6, 5, 4, 3, 2] as const).flatMap((bits) =>
   (["float32", "float16"] as const).flatMap((scaleType) => [
     { bits, scaleType, symmetric: false },
     { bits, scaleType, symmetric: true, range: "full" as const },

@@ -14,7 +14,7 @@ export interface WeightShape {
 
 /** An integer grid: one scale, and zero point where it is not symmetric, for every block of a row. */
 export interface BlockGridOptions {
-  readonly bits: 8 | 7 | 4 | 2;
+  readonly bits: 8 | 7 | 6 | 5 | 4 | 3 | 2;
   readonly blockSize: number;
   readonly symmetric: boolean;
   readonly range: "full" | "narrow";

@@ -61,7 +61,7 @@ const calibrators = all<Extract<Calibrator, string>>({
 
 const rtn = object<RtnOptions>({
   ...selection,
-  bits: oneOf([8, 4, 2], "Bits of a weight."),
+  bits: oneOf([8, 6, 5, 4, 3, 2], "Bits of a weight."),
   blockSize: {
     anyOf: [{ enum: ["auto", "channel"] }, { type: "integer", minimum: 8 }],
     description: "Columns that share a scale.",

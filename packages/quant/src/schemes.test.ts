@@ -3,6 +3,7 @@ import { gaussian, tinyModel } from "@espalier/core/testing";
 import { describe, expect, it } from "vitest";
 import { nodeOf } from "../test/runtimes.ts";
 import { rtn } from "./method/rtn.ts";
+import type { WeightBits } from "./method/weight-plan.ts";
 import { schemesFor } from "./schemes.ts";
 import { supportOf, type WeightForm } from "./support.ts";
 
@@ -47,6 +48,7 @@ describe("schemesFor", () => {
       "MatMulNBits int2, block 32",
       "decode int4, block 20",
       "MatMulNBits int4, block 32",
+      "decode int6, block 20",
       "decode int8",
       "DequantizeLinear int8",
       "dynamicInt8",
@@ -71,7 +73,7 @@ describe("schemesFor", () => {
       for (const { form, bits, bytes, name: scheme } of schemesFor(layerOf(name))) {
         if (form === "dynamicInt8" || form === "staticInt8") continue;
         const asked = { form: form as WeightForm, embeddings: form as WeightForm, float16Below: 0 };
-        const options = bits === 16 ? asked : { ...asked, bits: bits as 8 | 4 | 2 };
+        const options = bits === 16 ? asked : { ...asked, bits: bits as WeightBits };
         const model = await runPass(models[name], rtn({ ...options, sensitive: () => false }));
         const stored = [...model.graph.weights]
           .filter(([weight, t]) => !weight.startsWith("unpack") && (t as Tensor).type !== "int64")

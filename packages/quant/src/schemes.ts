@@ -1,7 +1,8 @@
 import type { Layer } from "@espalier/core";
 import { halfIsSmaller } from "./export/scales.ts";
+import { carrierOf } from "./grid/carried.ts";
 import { BLOCKED_OPSET, rowsOf, unfit } from "./method/weight-fit.ts";
-import { type PlanOptions, planOf, type WeightPlan } from "./method/weight-plan.ts";
+import { type PlanOptions, planOf, type WeightBits, type WeightPlan } from "./method/weight-plan.ts";
 import { type SchemeForm, type Speed, supportOf, type WeightForm } from "./support.ts";
 
 /** A way to store a layer, what it takes, and what each runtime makes of it. */
@@ -30,7 +31,7 @@ export const planBytes = (layer: Layer, { form, bits, blockSize }: WeightPlan): 
   const blocks = Math.ceil(columns / blockSize);
   const width = form === "MatMulNBits" ? blocks * blockSize : columns;
   const scales = rows * blocks;
-  const stored = bits === 7 ? BYTE : bits;
+  const stored = form === "decode" && bits < 7 ? bits : carrierOf(bits);
   return (
     Math.ceil((rows * width * stored) / BYTE) +
     scales * (halfIsSmaller(scales, `${layer.weight.name}_s`) ? HALF_BYTES : FLOAT_BYTES)
@@ -53,9 +54,12 @@ const usual: PlanOptions = {
   opset: BLOCKED_OPSET,
 };
 
-const forms: readonly (readonly [WeightForm, 8 | 4 | 2])[] = [
+const forms: readonly (readonly [WeightForm, WeightBits])[] = [
   ["decode", 8],
+  ["decode", 6],
+  ["decode", 5],
   ["decode", 4],
+  ["decode", 3],
   ["decode", 2],
   ["float16", 8],
   ["MatMulNBits", 8],

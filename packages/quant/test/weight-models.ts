@@ -63,4 +63,4 @@ export const feedsOf = (model: Model): Feeds =>
   );
 
 /** Largest relative L2 error that plain rounding of Gaussian weights may show at a width. */
-export const BOUNDS = { 8: 0.012, 7: 0.025, 4: 0.13, 2: 0.6 } as const;
+export const BOUNDS = { 8: 0.012, 7: 0.025, 6: 0.04, 5: 0.08, 4: 0.13, 3: 0.3, 2: 0.6 } as const;

@@ -97,7 +97,7 @@ describe("loadPasses", () => {
     const wrong = loadPasses(
       recipe(
         { pass: "@espalier/quant/rtm" },
-        { pass: "@espalier/quant/rtn", options: { bitz: 4, bits: 3, clip: "max" } },
+        { pass: "@espalier/quant/rtn", options: { bitz: 4, bits: 9, clip: "max" } },
         { pass: "espalier-pass-y/default" },
         { pass: "rtn" },
         { pass: "espalier-pass-x/strict" },
@@ -111,7 +111,7 @@ describe("loadPasses", () => {
     for (const part of [
       'recipe.passes[0].pass: module "@espalier/quant" has no pass "rtm"; did you mean "rtn"?',
       'recipe.passes[1].options has no "bitz"; did you mean "bits"?',
-      "recipe.passes[1].options.bits is 3, and must be 8, 4 or 2.",
+      "recipe.passes[1].options.bits is 9, and must be 8, 6, 5, 4, 3 or 2.",
       'recipe.passes[1].options.clip is "max", and must be "none" or "mse".',
       `recipe.passes[2].pass: module "espalier-pass-y" could not be loaded (Cannot find package 'espalier-pass-y')`,
       'recipe.passes[3].pass is "rtn", and must name a module and its export',

@@ -18,7 +18,7 @@ export interface WeightShape {
 }
 
 export interface BlockOptions {
-  readonly bits: 8 | 7 | 4 | 2;
+  readonly bits: 8 | 7 | 6 | 5 | 4 | 3 | 2;
   readonly blockSize: number;
   /** Zero points fixed to the middle of the grid. */
   readonly symmetric: boolean;

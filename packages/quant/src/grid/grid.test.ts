@@ -57,7 +57,7 @@ describe("the bytes that onnxruntime 1.30's quantizer writes for k - 15.5", () =
   });
 });
 
-const anyBits = fc.constantFrom<GridBits>(8, 7, 4, 2);
+const anyBits = fc.constantFrom<GridBits>(8, 7, 6, 5, 4, 3, 2);
 const anyMatrix = fc
   .tuple(
     fc.integer({ min: 1, max: 4 }),
@@ -96,7 +96,7 @@ describe("quantizeRows", () => {
   });
   it("gives no weight a closer code than the one it chose (brute force over the grid)", () => {
     fc.assert(
-      fc.property(anyMatrix, fc.constantFrom<GridBits>(4, 2), fc.boolean(), (m, bits, symmetric) => {
+      fc.property(anyMatrix, fc.constantFrom<GridBits>(4, 3, 2), fc.boolean(), (m, bits, symmetric) => {
         const grid = quantizeRows(m.w, m.rows, m.columns, { bits, symmetric });
         const back = dequantizeRows(grid);
         for (let i = 0; i < m.w.length; i++) {
@@ -127,10 +127,10 @@ describe("quantizeRows", () => {
     const errorOf = (options: Parameters<typeof quantizeRows>[3]) =>
       squaredError(w, dequantizeRows(quantizeRows(w, 64, 512, options)));
     for (const symmetric of [true, false]) {
-      expect(errorOf({ bits: 8, symmetric })).toBeLessThan(errorOf({ bits: 4, symmetric }));
-      expect(errorOf({ bits: 4, symmetric })).toBeLessThan(errorOf({ bits: 2, symmetric }));
+      for (const bits of [3, 4, 5, 6, 7, 8] as const)
+        expect(errorOf({ bits, symmetric })).toBeLessThan(errorOf({ bits: (bits - 1) as GridBits, symmetric }) / 2.5);
       expect(errorOf({ bits: 4, symmetric, blockSize: 32 })).toBeLessThan(errorOf({ bits: 4, symmetric }));
-      for (const bits of [4, 2] as const)
+      for (const bits of [4, 3, 2] as const)
         for (const blockSize of [16, 32, 128]) {
           const plain = errorOf({ bits, symmetric, blockSize });
           expect(errorOf({ bits, symmetric, blockSize, clip: "mse" })).toBeLessThan((symmetric ? 0.95 : 0.99) * plain);
@@ -173,10 +173,16 @@ describe("quantizeRows", () => {
 });
 
 describe("packRows", () => {
+  it("lays 3 bits across bytes, low bits first: eight codes in three bytes", () => {
+    const codes = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 0);
+    const bits = codes.reduce((sum, code, i) => sum + code * 2 ** (3 * i), 0);
+    expect([...packRows(codes, 1, 8, 3)]).toEqual([bits & 255, (bits >> 8) & 255, (bits >> 16) & 255]);
+    expect(packRows(codes.subarray(0, 6), 2, 3, 3)).toHaveLength(4);
+  });
   it("round trips through unpackRows for every width, row length and padding", () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(8, 4, 2),
+        fc.constantFrom(8, 7, 6, 5, 4, 3, 2, 1),
         fc.integer({ min: 1, max: 5 }),
         fc.integer({ min: 1, max: 33 }),
         fc.nat({ max: 40 }),

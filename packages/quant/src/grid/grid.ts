@@ -1,7 +1,7 @@
 import { allFinite } from "./all-finite.ts";
 
 /** How wide a code is. 7 keeps `u8 × s8` kernels that saturate at 16 bits exact, and is stored in 8. */
-export type GridBits = 8 | 7 | 4 | 2;
+export type GridBits = 8 | 7 | 6 | 5 | 4 | 3 | 2;
 
 /**
  * The type that scales are rounded to before codes are chosen for them. `float16` leaves those alone that float16 does

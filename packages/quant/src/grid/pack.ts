@@ -20,10 +20,32 @@ const packNibbles = (codes: Uint8Array): Uint8Array => {
 /** Bytes of a row of `columns` codes that starts on a byte. */
 export const packedLength = (columns: number, bits: number): number => Math.ceil((columns * bits) / BYTE);
 
+/** Widths that do not divide a byte: codes lie across the boundary of bytes. */
+const packStream = (
+  codes: Uint8Array,
+  [rows, columns]: readonly [number, number],
+  bits: number,
+  { padded, fill }: { readonly padded: number; readonly fill: number },
+): Uint8Array => {
+  const width = packedLength(padded, bits);
+  const packed = new Uint8Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    let [held, used, to] = [0, 0, row * width];
+    for (let column = 0; to < (row + 1) * width; column++) {
+      held |= (column < columns ? codes[row * columns + column]! : fill) << used;
+      used += bits;
+      for (; used >= BYTE && to < (row + 1) * width; used -= BYTE) {
+        packed[to++] = held & 0xff;
+        held >>>= BYTE;
+      }
+    }
+  }
+  return packed;
+};
+
 /**
- * Codes packed low bits first, every row on a byte boundary.
- *
- *     byte[row, j] = Σ_i code[row, j * 8 / bits + i] << (i * bits)
+ * Codes packed low bits first, every row on a byte boundary: code i of a row is at its bits i * bits, counted from the
+ * lowest bit of its first byte.
  *
  * @param codes  [rows, columns], 0 .. 2^bits - 1
  * @param padded columns of a packed row; those past `columns`, and the bits that fill the last byte, hold `fill`
@@ -40,6 +62,7 @@ export const packRows = (
   if (bits === NIBBLE && columns % NIBBLES_PER_WORD === 0 && padded === columns && codes.byteOffset % 4 === 0)
     return packNibbles(codes);
   const width = packedLength(padded, bits);
+  if (BYTE % bits !== 0) return packStream(codes, [rows, columns], bits, { padded, fill });
   const perByte = BYTE / bits;
   const packed = new Uint8Array(rows * width);
   const fullBytes = Math.floor(columns / perByte);
@@ -89,7 +112,9 @@ export const unpackRows = (
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       const bit = column * bits;
-      codes[row * columns + column] = (packed[row * width + Math.floor(bit / BYTE)]! >> (bit % BYTE)) & mask;
+      const at = row * width + Math.floor(bit / BYTE);
+      // the byte behind the row's last is read for no bits
+      codes[row * columns + column] = ((packed[at]! | (packed[at + 1]! << BYTE)) >> (bit % BYTE)) & mask;
     }
   return codes;
 };

@@ -1,4 +1,4 @@
-import { type Model, runPass, writeOnnx } from "@espalier/core";
+import { type Model, runPass, storedBytes, writeOnnx } from "@espalier/core";
 import { describe, expect, it } from "vitest";
 import { applied, node, outputOf, relativeL2, runtimes } from "../../test/runtimes.ts";
 import { BOUNDS, batched, conv, feedsOf, gemm, linear, lstm, table } from "../../test/weight-models.ts";
@@ -58,6 +58,65 @@ const cases: readonly Case[] = [
     { bits: 4, form: "decode", symmetric: false },
     /^decode 4/,
     4,
+  ),
+  ...([6, 5, 3] as const).flatMap((bits) =>
+    [true, false].map((symmetric) =>
+      one(
+        `MatMul, ${bits} bits in planes, folded, ${symmetric ? "symmetric" : "asymmetric"}`,
+        linear(64, 48),
+        { bits, target: "size", symmetric },
+        new RegExp(`^decode ${bits} bits, block 32$`),
+        bits,
+      ),
+    ),
+  ),
+  ...([true, false] as const).map((symmetric) =>
+    one(
+      `3 bits carried in MatMulNBits of 4, ${symmetric ? "symmetric" : "asymmetric"}`,
+      linear(88, 24),
+      { bits: 3, symmetric },
+      /^MatMulNBits 3 bits in 4, block 32$/,
+      3,
+    ),
+  ),
+  one(
+    "6 bits carried in MatMulNBits of 8",
+    linear(88, 24),
+    { bits: 6, form: "MatMulNBits" },
+    /^MatMulNBits 6 bits in 8/,
+    6,
+  ),
+  one(
+    "5 bits carried in DequantizeLinear of 8",
+    linear(64, 48),
+    { bits: 5, form: "DequantizeLinear" },
+    /^Deq.* 5 bits in 8/,
+    5,
+  ),
+  one(
+    "3 bits carried in DequantizeLinear of 4",
+    linear(64, 48),
+    { bits: 3, form: "DequantizeLinear" },
+    /^Deq.* 3 bits in 4/,
+    3,
+  ),
+  one("pointwise Conv, 3 bits, folded", conv([48, 64, 1, 1], 1), { bits: 3 }, /^decode 3 bits, block 32$/, 3),
+  one("Conv 3×3, 5 bits, folded", conv([48, 16, 3, 3], 1), { bits: 5 }, /^decode 5 bits, block 24$/, 5),
+  one("Gather, 3 bits in 4", table(40, 96), { bits: 3 }, /^GatherBlockQuantized 3 bits in 4, block 32$/, 3),
+  one(
+    "Gather, 3 bits in 4, asymmetric",
+    table(40, 96),
+    { bits: 3, symmetric: false },
+    /^GatherBlockQuantized 3 bits in 4/,
+    3,
+  ),
+  one("Gather from a folded table of 6 bits", table(40, 96), { bits: 6 }, /^decode 6 bits, block 32$/, 6),
+  one(
+    "Gather of rows, 5 bits in 8",
+    table(40, 96),
+    { bits: 5, blockSize: "channel", embeddings: "gatherRows" },
+    /^gatherRows 5 bits in 8$/,
+    5,
   ),
   one("batched MatMul, 4 bits, folded", batched(), { bits: 4 }, /^decode 4 bits/, 4),
   one(
@@ -152,6 +211,22 @@ describe("rtn, in onnxruntime-node and onnxruntime-web", () => {
     const packed = await runPass(model, rtn({ bits: 4, float16Below: 0 }));
     for (const [, ort] of runtimes)
       expect(relativeL2((await outputOf(ort, packed, feedsOf(model))).data, wanted)).toBeLessThan(1e-6);
+  });
+
+  it("Q-09: 3 bits carried in 4 give the outputs of 3 bits stored in 3, to 1e-6, and decode stores 3/8 of a byte each", async () => {
+    const model = linear(128, 40);
+    for (const symmetric of [true, false]) {
+      const options: RtnOptions = { bits: 3, float16Below: 0, symmetric };
+      const held = await runPass(model, rtn(options));
+      const exact = await runPass(model, rtn({ ...options, target: "size" }));
+      const codes = [...exact.graph.weights].filter(([name]) => name.startsWith("w_q"));
+      expect(codes.reduce((sum, [, tensor]) => sum + storedBytes(tensor), 0)).toBe((128 * 40 * 3) / 8);
+      expect(storedBytes(held.graph.weights.get("w_q")!)).toBe((128 * 40) / 2);
+      for (const [, ort] of runtimes) {
+        const [a, b] = [await outputOf(ort, held, feedsOf(model)), await outputOf(ort, exact, feedsOf(model))];
+        expect(relativeL2(a.data, b.data)).toBeLessThan(1e-6);
+      }
+    }
   });
 
   it("accuracyLevel 4 rounds activations to int8 in node, and changes nothing in web", async () => {

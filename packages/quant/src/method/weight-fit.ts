@@ -1,5 +1,7 @@
 import { attrs, type FloatType, floatTensor, floatValues, type Layer, sizeOf, type Tensor } from "@espalier/core";
 import { channelViewOf, gatherChannels, readsWeight, scatterChannels } from "../export/channel-view.ts";
+import { carrierOf } from "../grid/carried.ts";
+import type { GridBits } from "../grid/grid.ts";
 import type { WeightForm } from "../support.ts";
 
 const BYTE = 8;
@@ -55,22 +57,23 @@ export const noMatMulNBits = (layer: Layer, blockSize: number, floatZero8: boole
 };
 
 /** Why rows of a table cannot be decoded as they are gathered, or undefined where they can. */
-export const noRowForm = (layer: Layer, form: WeightForm, bits: number, symmetric: boolean): string | undefined => {
+export const noRowForm = (layer: Layer, form: WeightForm, bits: GridBits, symmetric: boolean): string | undefined => {
+  const held = carrierOf(bits);
   const fits = ({ opType, attributes }: Layer["node"]) =>
     opType === "Gather" && Number(attributes.get("axis")?.value ?? 0) === 0;
   if (layer.kind !== "embedding" || !layer.uses.every(({ node }) => fits(node)))
     return `${form} stands for Gather on axis 0`;
   if (layer.weight.tensor.dims.length !== 2) return `${form} takes a matrix`;
   if (!readsWeight(layer)) return "its weight comes through other operators";
-  if (form === "gatherRows" && (bits !== BYTE || !symmetric)) return "gatherRows has 8 bits, symmetric";
+  if (form === "gatherRows" && (held !== BYTE || !symmetric)) return "gatherRows has 8 bits, symmetric";
   const [, width] = rowsOf(layer);
-  return (width * bits) % BYTE === 0 ? undefined : `${width} codes of ${bits} bits do not fill whole bytes`;
+  return (width * held) % BYTE === 0 ? undefined : `${width} codes of ${held} bits do not fill whole bytes`;
 };
 
 /** Why `DequantizeLinear` cannot decode a layer, or undefined where it can. */
 export const noDequantizeLinear = (
   layer: Layer,
-  bits: number,
+  bits: GridBits,
   blockSize: number,
   opset: number,
 ): string | undefined => {
@@ -79,7 +82,7 @@ export const noDequantizeLinear = (
   if (bits === 2) return "onnxruntime has no DequantizeLinear of 2 bits";
   if (layer.kind === "recurrent" || (layer.node.opType === "ConvTranspose" && layer.groups > 1))
     return "its output channels lie on two axes, and DequantizeLinear has one";
-  const needed = blockSize < columns || bits < BYTE ? BLOCKED_OPSET : PER_AXIS_OPSET;
+  const needed = blockSize < columns || carrierOf(bits) < BYTE ? BLOCKED_OPSET : PER_AXIS_OPSET;
   if (opset < needed) return `DequantizeLinear needs opset ${needed} here, and the model has ${opset}`;
   if (blockSize >= columns) return undefined;
   if (columns % blockSize !== 0)

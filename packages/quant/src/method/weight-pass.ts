@@ -164,11 +164,11 @@ export const weightPass = ({ name, stage = "quantize", traits, options: given, r
       round = await ruleOf(model, ctx, planned);
     }
     const fresh = freshNames(model);
-    const book = codebooks(fresh);
+    const books = codebooks(fresh);
     const result = await putPieces(model, ctx, {
       name,
       items: plans,
-      pieces: (layer, plan) => piecesOf(layer, plan, grids, options, { fresh, book, round, kernels: ctx.kernels }),
+      pieces: (layer, plan) => piecesOf(layer, plan, grids, options, { fresh, books, round, kernels: ctx.kernels }),
       rest: async () => {
         if (rest !== "float16") return [];
         const weights = new Set(all.map((layer) => layer.weight.tensor));

@@ -1,18 +1,20 @@
 import { floatSource, floatValues, type Layer, type Node, type PassKernels, type ReportEntry } from "@espalier/core";
 import { channelViewOf } from "../export/channel-view.ts";
 import { decodeInt8 } from "../export/decode-int8.ts";
-import { type Codebook, codebook, decodePacked } from "../export/decode-packed.ts";
+import { decodePacked } from "../export/decode-packed.ts";
 import { dequantizeLinear } from "../export/dequantize-linear.ts";
 import { storeHalf } from "../export/float16-storage.ts";
 import { gatherBlockQuantized, gatherRows, rowWeights, tableWeights } from "../export/gather-block-quantized.ts";
 import { matMulNBits, nbitsWeights } from "../export/matmul-nbits.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
+import { type Book, integerBooks } from "../export/unpack.ts";
 import { allFinite } from "../grid/all-finite.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
+import { carried, carrierOf } from "../grid/carried.ts";
 import { type Clip, type Grid, type GridBits, type GridOptions, isFiniteGrid } from "../grid/grid.ts";
 import { quantizeChannels } from "../grid/quantize-channels.ts";
-import { runtimesOf } from "../support.ts";
+import { runtimesOf, type WeightForm } from "../support.ts";
 import { rowsOf, rowValues } from "./weight-fit.ts";
 import { decoded, type PlanOptions, type WeightPlan } from "./weight-plan.ts";
 
@@ -36,13 +38,13 @@ export interface PieceOptions {
   readonly rounding?: "auto" | "nearest" | "balanced";
 }
 
-/** Tables that unpack bytes, made when first asked for: one a width for a model. */
-export const codebooks = (fresh: Names): ((bits: 4 | 2) => Codebook) => {
-  const made = new Map<number, Codebook>();
+/** Tables that unpack bytes, made when first asked for: those of a width once for a model. */
+export const codebooks = (fresh: Names): ((bits: GridBits) => readonly Book[]) => {
+  const made = new Map<number, readonly Book[]>();
   return (bits) => {
-    const book = made.get(bits) ?? codebook(bits, fresh);
-    made.set(bits, book);
-    return book;
+    const books = made.get(bits) ?? integerBooks(bits, fresh);
+    made.set(bits, books);
+    return books;
   };
 };
 
@@ -71,7 +73,7 @@ export type Round = (
 /** What the pieces of a model share. */
 export interface PieceTools {
   readonly fresh: Names;
-  readonly book: (bits: 4 | 2) => Codebook;
+  readonly books: (bits: GridBits) => readonly Book[];
   /** To nearest where there is none. */
   readonly round?: Round | undefined;
   readonly kernels?: PassKernels | undefined;
@@ -135,6 +137,12 @@ const gridOf = async (
   return balance ? balanceRows(values, grid) : grid;
 };
 
+/** What the report calls a form: "decode 4 bits, block 32", "MatMulNBits 3 bits in 4, block 128". */
+const formName = (form: WeightForm, bits: GridBits, block: number | undefined): string => {
+  const held = form === "decode" || bits === 7 ? bits : carrierOf(bits);
+  return `${form} ${bits} bits${held === bits ? "" : ` in ${held}`}${block === undefined ? "" : `, block ${block}`}`;
+};
+
 const NOT_FINITE = "its weights are not all finite";
 
 /** What stands for one layer by its plan, or the reason why nothing does. */
@@ -145,7 +153,7 @@ export const piecesOf = async (
   options: PlanOptions,
   tools: PieceTools,
 ): Promise<LayerPieces | string> => {
-  const { fresh, book } = tools;
+  const { fresh, books } = tools;
   const view = channelViewOf(layer);
   const { name, tensor } = layer.weight;
   const type = tensor.type as "float32" | "float16";
@@ -155,23 +163,24 @@ export const piecesOf = async (
   const done = (pieces: Omit<LayerPieces, "form">): LayerPieces => ({
     ...pieces,
     ...runtimesOf(form, bits, layer.kind),
-    form: bits === HALF_BITS ? form : `${form} ${bits} bits${blockSize < columns ? `, block ${blockSize}` : ""}`,
+    form: bits === HALF_BITS ? form : formName(form, bits, blockSize < columns ? blockSize : undefined),
   });
   const gridOptions = gridOptionsOf(layer, plan, options, clip);
   if (!gridOptions) {
     const values = await floatValues(tensor);
     return allFinite(values) ? done({ value: storeHalf(name, tensor.dims, values, fresh) }) : NOT_FINITE;
   }
-  const grid = await gridOf(layer, gridOptions, rounding, tools);
-  if (!grid) return NOT_FINITE;
+  const exact = await gridOf(layer, gridOptions, rounding, tools);
+  if (!exact) return NOT_FINITE;
   const weight = { name, dims: tensor.dims, type };
   if (form === "decode") {
-    const packed = grid.bits === 4 || grid.bits === 2;
+    const packed = bits < 7;
     const value = packed
-      ? decodePacked(weight, grid, view, book(grid.bits as 4 | 2), fresh)
-      : decodeInt8(weight, grid, view, fresh);
+      ? decodePacked(weight, exact, view, books(exact.bits), fresh)
+      : decodeInt8(weight, exact, view, fresh);
     return done({ value });
   }
+  const grid = carried(exact);
   if (form === "DequantizeLinear") return done({ value: dequantizeLinear(weight, grid, view, fresh) });
   const weights =
     form === "MatMulNBits"

@@ -1,9 +1,13 @@
 import { type Layer, sizeOf } from "@espalier/core";
 import { channelViewOf } from "../export/channel-view.ts";
 import { rowBlock } from "../export/gather-block-quantized.ts";
+import { carrierOf } from "../grid/carried.ts";
 import type { GridBits } from "../grid/grid.ts";
 import type { Target, WeightForm } from "../support.ts";
 import { noDequantizeLinear, noMatMulNBits, noRowForm, rowsOf, unfit } from "./weight-fit.ts";
+
+/** Widths that may be asked for; 7 bits are what `portable` makes of 8. */
+export type WeightBits = Exclude<GridBits, 7>;
 
 /** How one weight will be stored. */
 export interface WeightPlan {
@@ -16,7 +20,7 @@ export interface WeightPlan {
 }
 
 export interface PlanOptions {
-  readonly bits: 8 | 4 | 2;
+  readonly bits: WeightBits;
   readonly blockSize: "auto" | "channel" | number;
   readonly symmetric: boolean;
   /** Zero points of asymmetric grids: whole numbers, or floats that fit the range closer. */
@@ -64,7 +68,7 @@ const blockOf = (layer: Layer, bits: number, { blockSize, bits: asked }: PlanOpt
 };
 
 /** Decoding by folded operators: takes any layer, with 8 bits where the wanted ones do not fit its rows. */
-export const decoded = (layer: Layer, bits: 8 | 4 | 2, options: PlanOptions): WeightPlan => {
+export const decoded = (layer: Layer, bits: WeightBits, options: PlanOptions): WeightPlan => {
   const [, columns] = rowsOf(layer);
   const view = channelViewOf(layer);
   const block = dividingBlock(columns, blockOf(layer, bits, options), bits);
@@ -75,7 +79,7 @@ export const decoded = (layer: Layer, bits: 8 | 4 | 2, options: PlanOptions): We
 };
 
 /** A form that was asked for by name, or why it does not fit. */
-const asked = (layer: Layer, form: WeightForm, bits: 8 | 4 | 2, options: PlanOptions): WeightPlan | string => {
+const asked = (layer: Layer, form: WeightForm, bits: WeightBits, options: PlanOptions): WeightPlan | string => {
   const [, columns] = rowsOf(layer);
   const wanted = blockOf(layer, bits, options);
   if (form === "float16") return { form, bits: HALF_BITS, blockSize: columns };
@@ -87,17 +91,20 @@ const asked = (layer: Layer, form: WeightForm, bits: 8 | 4 | 2, options: PlanOpt
   if (options.readElsewhere.has(layer)) return `its weight has other readers, and ${form} would store it twice`;
   // One scale a row, where nothing else was asked for, is a block that holds the row.
   const blockSize = wanted === columns && typeof options.blockSize !== "number" ? rowBlock(columns) : wanted;
-  const floatZero8 = bits === BYTE && !options.symmetric && options.zeroPoint === "float";
+  const floatZero8 = carrierOf(bits) === BYTE && !options.symmetric && options.zeroPoint === "float";
   if (form === "MatMulNBits") return noMatMulNBits(layer, blockSize, floatZero8) ?? { form, bits, blockSize };
   const reason = noRowForm(layer, form, bits, options.symmetric);
   return reason ?? { form, bits, blockSize: form === "gatherRows" ? columns : blockSize };
 };
 
 /**
- * Forms from the best to the one that always fits. Plain operators gather rows of 8 bits faster than
+ * Forms from the best to the one that always fits. Decoding alone stores 5 and 6 bits in fewer than 8, and 3 in fewer
+ * than 4. Plain operators gather rows of 8 bits faster than
  * GatherBlockQuantized on processors: MiniLM in onnxruntime-node 0.99 × float against 1.04 ×.
  */
-const preferred = (layer: Layer, bits: number, target: Target): readonly WeightForm[] => {
+const preferred = (layer: Layer, bits: WeightBits, target: Target): readonly WeightForm[] => {
+  const held = carrierOf(bits);
+  if (held !== bits && (held === BYTE || target === "size")) return ["decode"];
   if (layer.kind === "embedding")
     return target === "webgpu" || bits < BYTE
       ? ["GatherBlockQuantized", "decode"]

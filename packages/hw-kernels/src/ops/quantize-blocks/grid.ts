@@ -14,8 +14,8 @@ export interface GridNumbers {
   readonly nibbles: number;
 }
 
-/** Every grid that is tested: 8, 7, 4 and 2 bits, each mode, scales of both types, codes as bytes and as nibbles. */
-export const grids: readonly GridNumbers[] = [255, 127, 15, 3].flatMap((highest) =>
+/** Every grid that is tested: 2 to 8 bits, each mode, scales of both types, codes as bytes and as nibbles. */
+export const grids: readonly GridNumbers[] = [255, 127, 63, 31, 15, 7, 3].flatMap((highest) =>
   Object.values(GRID_MODES).flatMap((mode) =>
     [0, 1].flatMap((half) => (highest === 15 ? [0, 1] : [0]).map((nibbles) => ({ mode, highest, half, nibbles }))),
   ),
