@@ -2,6 +2,7 @@ import type { MagnitudeOptions } from "./method/magnitude.ts";
 import type { NmOptions } from "./method/nm.ts";
 import type { ObsOptions } from "./method/obs.ts";
 import type { SparseGptOptions } from "./method/sparse-gpt.ts";
+import type { StructuredOptions } from "./method/structured.ts";
 import type { WandaOptions } from "./method/wanda.ts";
 
 /** JSON Schema, the part that is used here. */
@@ -58,6 +59,9 @@ const damp: Schema = {
 const whole = (description: string): Schema => ({ type: "integer", minimum: 1, description });
 const { sparsity: _, ...patterned } = common;
 
+const share: Schema = { type: "number", minimum: 0, exclusiveMaximum: 1 };
+const kinds: Schema = { enum: ["channels", "neurons", "heads", "headDims", "recurrent", "convGroups"] };
+
 /** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
 export const optionSchemas = {
   magnitude: object<MagnitudeOptions>({
@@ -88,4 +92,15 @@ export const optionSchemas = {
     maxColumns: whole("Layers whose rows are longer are left alone."),
   }),
   sparseInitializers: object<Record<never, never>>({}),
+  structured: object<StructuredOptions>({
+    skip: common.skip,
+    only: common.only,
+    ratio: { ...share, description: "Share of the multiply-accumulates to remove." },
+    score: { enum: ["l1", "l2", "median", "activation", "outputError"], description: "Which units go first." },
+    scope: { enum: ["local", "global"], description: "The same share of every group, or where it costs least." },
+    multiple: { type: "number", minimum: 1, description: "Counts that stay are multiples of this." },
+    keep: { ...share, description: "Share of the units of each group that stays at least." },
+    reconstruct: { type: "boolean", description: "Solve the weights that take units in anew, on the data." },
+    kinds: { type: "array", items: kinds, description: "Kinds of units that may go." },
+  }),
 } as const;

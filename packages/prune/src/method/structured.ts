@@ -1,0 +1,239 @@
+import {
+  type Context,
+  checkAborted,
+  countMacs,
+  definePass,
+  type Feeds,
+  floatValues,
+  type GramStats,
+  type Group,
+  type GroupKind,
+  type Groups,
+  generateFeeds,
+  gramObserver,
+  groups,
+  type Layer,
+  type Model,
+  observe,
+  type Pass,
+  replaceWeights,
+  type Selection,
+  shrink,
+  type Tensor,
+  tensor,
+  unselected,
+  type WeightPlace,
+} from "@espalier/core";
+import { badOption } from "../errors.ts";
+import { matrixView } from "../matrix-view.ts";
+import { type ChooseOptions, chooseUnits } from "../structured/choose-units.ts";
+import { makeUp } from "../structured/make-up.ts";
+import { byShare, DAMP, outputErrorScore } from "../structured/output-error.ts";
+import { putShifts } from "../structured/put-shift.ts";
+import {
+  activationScore,
+  geometricMedianScore,
+  l1Score,
+  l2Score,
+  type Ranking,
+  type UnitScore,
+} from "../structured/scores.ts";
+import { columnsOf, consumerLayer, layersByWeight, momentsOf, openGroup } from "../structured/unit-group.ts";
+import { workLeft } from "../structured/work.ts";
+import { checkSparsity } from "./prune-options.ts";
+
+const scores = {
+  l1: l1Score,
+  l2: l2Score,
+  median: geometricMedianScore,
+  activation: activationScore,
+  outputError: outputErrorScore,
+} as const satisfies Record<string, UnitScore>;
+
+export interface StructuredOptions extends Selection {
+  /** Share of the model's multiply-accumulates to remove. */
+  readonly ratio?: number;
+  /** What tells units that go from those that stay: a name, or a function of your own. */
+  readonly score?: keyof typeof scores | UnitScore;
+  /** Where units go: the same share of every group, or where they cost least for the work that they save. */
+  readonly scope?: "local" | "global";
+  /** Counts of units that stay are multiples of this: 8, 16 and 32 are what kernels like. */
+  readonly multiple?: number;
+  /** Share of the units of each group that stays at least. */
+  readonly keep?: number;
+  /** Give the weights that take units in new values, so that they make up for what is gone: least squares on the data. */
+  readonly reconstruct?: boolean;
+  /** Kinds of units that may go. */
+  readonly kinds?: readonly GroupKind[];
+}
+
+const NAME = "prune/structured";
+const KINDS: readonly GroupKind[] = ["channels", "neurons", "heads", "recurrent", "convGroups"];
+
+const chosenGroups = (
+  found: Groups,
+  byWeight: ReadonlyMap<string, Layer>,
+  ctx: Context,
+  { kinds = KINDS, skip, only, multiple, keep }: StructuredOptions & Pick<ChooseOptions, "multiple" | "keep">,
+): boolean[] => {
+  const why = unselected({ skip, only });
+  return found.groups.map((group) => {
+    const makers = group.members.flatMap(({ role, weight }) =>
+      role === "out" ? (byWeight.get(weight.name) ?? []) : [],
+    );
+    const least = Math.ceil(Math.max(1, Math.ceil(keep * group.size)) / multiple) * multiple;
+    const reason = !kinds.includes(group.kind)
+      ? `kinds leaves ${group.kind} alone`
+      : (makers.map(why).find((each) => each !== undefined) ??
+        (least >= group.size ? `with multiple ${multiple}, all of its ${group.size} units must stay` : undefined));
+    if (reason !== undefined) ctx.report({ pass: NAME, layer: group.name, action: "skipped", reason });
+    return reason === undefined;
+  });
+};
+
+const firstFeeds = async (model: Model, { calibration, ort }: Context): Promise<Feeds> => {
+  for await (const feeds of calibration?.() ?? []) return feeds;
+  return (await generateFeeds(model, { ort: ort!, count: 1 }))[0];
+};
+
+const weightReader = (model: Model) => {
+  const known = new Map<string, { dims: readonly number[]; values: Float32Array }>();
+  const places = new Map<string, Tensor>(model.graph.weights);
+  for (const [name, layer] of layersByWeight(model)) places.set(name, layer.weight.tensor);
+  return async (name: string) => {
+    const given = places.get(name);
+    const before = known.get(name);
+    if (before) return before;
+    if (!given) throw badOption(NAME, `weight "${name}" is kept in a node. Fold the model first.`);
+    const made = { dims: given.dims, values: await floatValues(given) };
+    const bad = made.values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0)
+      throw badOption(NAME, `weight "${name}" is ${made.values[bad]} at ${bad}. Repair it, or skip its layer.`);
+    known.set(name, made);
+    return made;
+  };
+};
+
+/** Columns of each consumer that go, by the name of its weight. */
+const goneColumns = (removals: ReadonlyMap<Group, readonly number[]>, byWeight: ReadonlyMap<string, Layer>) => {
+  const gone = new Map<Layer, Set<number>>();
+  for (const [group, units] of removals)
+    for (const member of group.members) {
+      const layer = consumerLayer(byWeight, member);
+      if (!layer) continue;
+      const set = gone.get(layer) ?? new Set<number>();
+      gone.set(layer, set);
+      const { columns } = matrixView(layer);
+      for (const column of columnsOf(
+        layer,
+        columns,
+        units.flatMap((unit) => member.indices[unit]),
+      ))
+        set.add(column);
+    }
+  return gone;
+};
+
+/** The model with weights and biases that make up for the units that will go. */
+const reconstructed = async (
+  model: Model,
+  removals: ReadonlyMap<Group, readonly number[]>,
+  byWeight: ReadonlyMap<string, Layer>,
+  stats: ReadonlyMap<string, GramStats>,
+  signal: AbortSignal | undefined,
+): Promise<Model> => {
+  const weights: [WeightPlace, Tensor][] = [];
+  const shifts: { layer: Layer; shift: Float32Array }[] = [];
+  const biases = new Map<string, Tensor<"float32">>();
+  for (const [layer, gone] of goneColumns(removals, byWeight)) {
+    checkAborted(NAME, signal);
+    const found = stats.get(layer.name);
+    const view = matrixView(layer);
+    if (!found || found.n === 0 || gone.size === 0 || view.groups !== 1) continue;
+    const { gram, mean } = momentsOf(found);
+    const made = makeUp(view.toRows(await layer.weight.read()), view.rows, gram, mean, gone, DAMP);
+    weights.push([layer.weight, layer.weight.write(view.fromRows(made.w))]);
+    // a transposed convolution has a row for each tap, whose shifts no bias can hold
+    if (view.rows !== layer.weight.dims[0]) continue;
+    shifts.push({ layer, shift: Float32Array.from(made.shift) });
+    for (const { node } of layer.uses) {
+      const bias = node.inputs[2] ? model.graph.weights.get(node.inputs[2]) : undefined;
+      if (bias) biases.set(node.inputs[2], tensor("float32", bias.dims, await floatValues(bias)));
+    }
+  }
+  return putShifts(replaceWeights(model, weights), shifts, biases);
+};
+
+/**
+ * Removes channels, neurons, attention heads and recurrent units, with everything that is coupled to them, until
+ * `ratio` of the multiply-accumulates is gone: the model that comes out is smaller and faster in every runtime. The
+ * weights that took the units in are solved anew, so that they make up for them as well as the data allows.
+ *
+ * Units go where they cost least for the work that they save: `scope: "local"`, `score: "l1"` and `reconstruct: false`
+ * give the filter pruning of Li et al. 2016 (arXiv:1608.08710), which needs no data. Fold the model first.
+ *
+ * @throws EspalierError `BAD_OPTION` for options out of range, for a ratio that would empty a group, for weights that
+ *   are not finite
+ */
+export const structured = ({
+  ratio = 0.2,
+  score = "outputError",
+  scope = "global",
+  multiple = 1,
+  keep = 0.1,
+  reconstruct = true,
+  ...selection
+}: StructuredOptions = {}): Pass => {
+  checkSparsity(NAME, ratio, "ratio");
+  checkSparsity(NAME, keep, "keep");
+  if (!(Number.isInteger(multiple) && multiple >= 1)) throw badOption(NAME, `multiple is ${multiple}. Give 1, 8, 16 …`);
+  const scoreOf = typeof score === "function" ? score : scores[score];
+  if (!scoreOf) throw badOption(NAME, `score "${score}" is unknown. Choose one of ${Object.keys(scores).join(", ")}.`);
+  const data = reconstruct || scoreOf === outputErrorScore || scoreOf === activationScore;
+  const apply = async (model: Model, ctx: Context): Promise<Model> => {
+    if (ratio === 0) return model;
+    const all = await groups(model);
+    const byWeight = layersByWeight(model);
+    const chosen = chosenGroups(all, byWeight, ctx, { ...selection, multiple, keep });
+    if (!chosen.includes(true)) return model;
+    const consumers = new Set(
+      all.groups.flatMap((group, at) =>
+        chosen[at] ? group.members.flatMap((member) => consumerLayer(byWeight, member)?.name ?? []) : [],
+      ),
+    );
+    const stats: ReadonlyMap<string, GramStats> =
+      ctx.calibration && data
+        ? await observe(model, gramObserver({ only: ({ name }) => consumers.has(name) }), ctx)
+        : new Map();
+    const { layers: macs } = await countMacs(model, { ort: ctx.ort!, feeds: await firstFeeds(model, ctx) });
+    const read = weightReader(model);
+    const rankings: Ranking[] = [];
+    ctx.progress({ kind: "start", task: NAME, total: all.groups.length });
+    for (const [at, group] of all.groups.entries()) {
+      checkAborted(NAME, ctx.signal);
+      const found = chosen[at] ? scoreOf(await openGroup(group, byWeight, stats, read)) : { order: [], costs: [] };
+      rankings.push("order" in found ? found : byShare(found));
+      ctx.progress({ kind: "step", task: NAME, done: at + 1, total: all.groups.length, note: group.name });
+    }
+    ctx.progress({ kind: "end", task: NAME });
+    const counts = chooseUnits(NAME, all, rankings, () => workLeft(all, macs), { ratio, scope, multiple, keep });
+    const removals = new Map(
+      all.groups.flatMap((group, at) =>
+        counts[at] > 0 ? [[group, rankings[at].order.slice(0, counts[at])] as const] : [],
+      ),
+    );
+    for (const [at, group] of all.groups.entries()) {
+      const form = `${group.size - counts[at]} of ${group.size} ${group.kind} stay`;
+      if (counts[at] > 0) ctx.report({ pass: NAME, layer: group.name, action: "changed", form });
+      else if (chosen[at]) ctx.report({ pass: NAME, layer: group.name, action: "skipped", reason: "others cost less" });
+    }
+    const ready = reconstruct ? await reconstructed(model, removals, byWeight, stats, ctx.signal) : model;
+    return shrink(ready, new Map([...removals].map(([group, units]) => [group.name, units])));
+  };
+  return definePass({
+    name: NAME,
+    stage: "structure",
+    traits: { needs: data ? ["ort", "calibration"] : ["ort"], changesShapes: true },
+    apply,
+  });
+};

@@ -1,0 +1,106 @@
+import type { Groups } from "@espalier/core";
+import { badOption } from "../errors.ts";
+import type { Ranking } from "./scores.ts";
+import type { WorkLeft } from "./work.ts";
+
+export interface ChooseOptions {
+  /** Share of the multiply-accumulates that goes. */
+  readonly ratio: number;
+  /** `local`: the same share of every group; `global`: where it costs least. */
+  readonly scope: "local" | "global";
+  /** Counts that stay are multiples of this. */
+  readonly multiple: number;
+  /** Share of each group that stays at least. */
+  readonly keep: number;
+}
+
+/** The least that stays of a group: a multiple, and no less than `keep` of it. */
+const leastOf = (size: number, { multiple, keep }: ChooseOptions): number => {
+  const least = Math.max(1, Math.ceil(keep * size));
+  return Math.min(size, Math.ceil(least / multiple) * multiple);
+};
+
+const tooMuch = (where: string, ratio: number, most: number) =>
+  badOption(
+    where,
+    `ratio ${ratio} of the multiply-accumulates cannot go: with what must stay of each group, ${most.toFixed(3)} can. Lower ratio, keep or multiple.`,
+  );
+
+/** How many units of each group go: where a unit costs least for the work that it saves. */
+const globally = (
+  where: string,
+  { groups }: Groups,
+  rankings: readonly Ranking[],
+  work: WorkLeft,
+  options: ChooseOptions,
+): number[] => {
+  const [full, gone] = [work.total(), groups.map(() => 0)];
+  const { ratio, multiple } = options;
+  /** The next units of a group, down to the next multiple. */
+  const stepOf = (at: number): number[] => {
+    const left = groups[at].size - gone[at];
+    const next = (Math.ceil(left / multiple) - 1) * multiple;
+    const allowed = next >= leastOf(groups[at].size, options);
+    return allowed ? rankings[at].order.slice(gone[at], gone[at] + left - next) : [];
+  };
+  while (full - work.total() < ratio * full) {
+    let best: { at: number; units: number[]; price: number } | undefined;
+    for (const at of groups.keys()) {
+      const units = stepOf(at);
+      const saved = units.length > 0 ? work.saved(at, units) : 0;
+      if (saved <= 0) continue;
+      const price = rankings[at].costs.slice(gone[at], gone[at] + units.length).reduce((a, b) => a + b, 0) / saved;
+      if (!best || price < best.price) best = { at, units, price };
+    }
+    if (!best) throw tooMuch(where, ratio, 1 - work.total() / full);
+    work.remove(best.at, best.units);
+    gone[best.at] += best.units.length;
+  }
+  return gone;
+};
+
+/** The smallest share of every group that takes away enough. */
+const locally = (
+  where: string,
+  { groups }: Groups,
+  rankings: readonly Ranking[],
+  newWork: () => WorkLeft,
+  options: ChooseOptions,
+): number[] => {
+  const countsAt = (share: number) =>
+    groups.map(({ size }, at) => {
+      const wanted = Math.max(
+        leastOf(size, options),
+        Math.round((size * (1 - share)) / options.multiple) * options.multiple,
+      );
+      return Math.min(rankings[at].order.length, Math.max(0, size - wanted));
+    });
+  const restAt = (counts: readonly number[]) => {
+    const work = newWork();
+    const full = work.total();
+    for (const [at, count] of counts.entries()) work.remove(at, rankings[at].order.slice(0, count));
+    return 1 - work.total() / full;
+  };
+  const STEPS = 200;
+  for (let step = 0; step <= STEPS; step++) {
+    const counts = countsAt(step / STEPS);
+    if (restAt(counts) >= options.ratio) return counts;
+  }
+  throw tooMuch(where, options.ratio, restAt(countsAt(1)));
+};
+
+/**
+ * How many units of each group go, the first of its ranking, so that `ratio` of the work goes at least.
+ *
+ * @throws EspalierError `BAD_OPTION` where so much cannot go
+ */
+export const chooseUnits = (
+  where: string,
+  found: Groups,
+  rankings: readonly Ranking[],
+  newWork: () => WorkLeft,
+  options: ChooseOptions,
+): number[] =>
+  options.scope === "global"
+    ? globally(where, found, rankings, newWork(), options)
+    : locally(where, found, rankings, newWork, options);
