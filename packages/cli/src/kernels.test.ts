@@ -1,6 +1,17 @@
-import { createContext, createRng, type PassKernels, runPass, writeOnnx } from "@espalier/core";
+import {
+  createContext,
+  createRng,
+  gramObserver,
+  gramOf,
+  observe,
+  type PassKernels,
+  runPass,
+  writeOnnx,
+} from "@espalier/core";
+import { linearAlgebra, type Matrix, matrix, squaredNorm } from "@espalier/core/linalg";
 import { tinyModels } from "@espalier/core/testing";
 import { type GridOptions, packRows, quantizeRows, rtn } from "@espalier/quant";
+import ort from "onnxruntime-node";
 import { beforeAll, describe, expect, it } from "vitest";
 import { passKernels } from "./kernels.ts";
 
@@ -104,6 +115,46 @@ describe("the command's kernels give the very bits of plain JavaScript", () => {
         await runPass(make().model, pass, createContext()),
       ];
       expect(Buffer.from(await writeOnnx(fast)).equals(Buffer.from(await writeOnnx(plain)))).toBe(true);
+    }
+  });
+});
+
+describe("the command's kernels agree with plain JavaScript", () => {
+  const random = (rows: number, columns: number, seed: number) =>
+    matrix(rows, columns, Float64Array.from(weights(rows * columns, seed)));
+
+  it("on factors, inverses and products of Gram matrices, within 1e-12", () => {
+    const [fast, plain] = [linearAlgebra(kernels), linearAlgebra()];
+    const x = random(300, 150, 1);
+    const close = (a: Matrix, b: Matrix) => {
+      const largest = Math.sqrt(squaredNorm(b));
+      for (const [i, value] of b.data.entries())
+        expect(Math.abs(a.data[i]! - value)).toBeLessThanOrEqual(1e-12 * largest);
+    };
+    const gram = plain.gramMatrix(x);
+    close(fast.gramMatrix(x), gram);
+    const [a, b] = [fast.dampedCholesky(gram, { damp: 0.01 }), plain.dampedCholesky(gram, { damp: 0.01 })];
+    expect(a.damping).toBe(b.damping);
+    close(a.l, b.l);
+    close(fast.invertCholesky(b.l), plain.invertCholesky(b.l));
+    close(fast.solveCholesky(b.l, gram), plain.solveCholesky(b.l, gram));
+    close(fast.matmul(x, gram), plain.matmul(x, gram));
+  });
+
+  it("on Gram matrices of what layers see, within 2^-16 of the diagonal", async () => {
+    const { model, samples } = tinyModels.transformer();
+    const statsOf = async (more: object) =>
+      observe(model, gramObserver(), createContext({ ort, calibration: () => samples, ...more }));
+    const [fast, plain] = [await statsOf({ kernels }), await statsOf({})];
+    expect(plain.size).toBeGreaterThan(2);
+    for (const [name, stats] of plain) {
+      const [a, b] = [gramOf(fast.get(name)!), gramOf(stats)];
+      const n = b.columns;
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j < n; j++) {
+          const bound = 2 ** -16 * Math.sqrt(b.data[i * n + i]! * b.data[j * n + j]!);
+          expect(Math.abs(a.data[i * n + j]! - b.data[i * n + j]!)).toBeLessThanOrEqual(bound);
+        }
     }
   });
 });

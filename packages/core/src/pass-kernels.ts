@@ -1,3 +1,6 @@
+import type { MatmulOptions } from "./linalg/matmul.ts";
+import type { Matrix } from "./linalg/matrix.ts";
+
 /** Floats that are copied from where they lie as they are wanted. */
 export interface FloatSource {
   readonly length: number;
@@ -32,9 +35,22 @@ export interface BlockCodes {
 
 /**
  * Fast kernels that passes use where they are there; those of `@espalier/hw-kernels` fit. Every method may be missing or
- * answer undefined, and its result has the very bits that a pass computes without it.
+ * answer undefined. `quantizeBlocks` has the very bits that a pass computes without it; the others are within rounding of
+ * the functions of the same names in `@espalier/core/linalg`, which `linearAlgebra` chooses between.
  */
 export interface PassKernels {
   /** Weights by rounding to nearest, as `quantizeRows` of `@espalier/quant` defines it. */
   quantizeBlocks?(w: Float32Array | FloatSource, shape: WeightShape, options: BlockGridOptions): BlockCodes | undefined;
+  /**
+   * Adds XᵀX of `count` rows of x to a lower triangle, row by row: sum [columns * (columns + 1) / 2]. Within 2⁻¹⁶ of sums
+   * of magnitudes, however many rows there are: a sum in single precision runs over at most 256 rows.
+   */
+  gram?(sum: Float64Array, x: Float32Array, count: number, columns: number): void;
+  matmul?(a: Matrix, b: Matrix, options?: MatmulOptions): Matrix;
+  gramMatrix?(a: Matrix): Matrix;
+  /** Undefined: the matrix is not positive definite. */
+  cholesky?(a: Matrix): Matrix | undefined;
+  solveLower?(l: Matrix, b: Matrix): Matrix;
+  solveLowerTransposed?(l: Matrix, b: Matrix): Matrix;
+  invertLower?(l: Matrix): Matrix;
 }

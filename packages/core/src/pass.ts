@@ -25,15 +25,15 @@ export interface LayerObserver<Stats> {
   readonly values?: undefined;
   /** Empty statistics of a layer, or undefined to leave the layer alone. */
   init(layer: Layer): Stats | undefined;
-  /** Folds one activation in; returns new statistics, or changes `stats` and returns nothing. */
-  update(stats: Stats, x: Tensor, layer: Layer): Stats | undefined | void;
+  /** Folds one activation in, by the context's kernels; returns new statistics, or changes `stats` and returns nothing. */
+  update(stats: Stats, x: Tensor, layer: Layer, kernels?: PassKernels): Stats | undefined | void;
 }
 
 /** The same for any values of the main graph, by name: what static activation quantization needs. */
 export interface ValueObserver<Stats> {
   values(model: Model): readonly string[] | Promise<readonly string[]>;
   init(value: string): Stats;
-  update(stats: Stats, x: Tensor, value: string): Stats | undefined | void;
+  update(stats: Stats, x: Tensor, value: string, kernels?: PassKernels): Stats | undefined | void;
 }
 
 export type Observer<Stats> = LayerObserver<Stats> | ValueObserver<Stats>;

@@ -1,4 +1,6 @@
+export type { Matrix } from "./algebra/block.ts";
 export type { Activation, ActivationFunction } from "./api/activation.ts";
+export type { AlgebraKernels } from "./api/algebra.ts";
 export type { ConvolutionKernels } from "./api/convolution.ts";
 export type { ConvolutionOptions } from "./api/convolution-sizes.ts";
 export type { LayerKernels, NormOptions } from "./api/layers.ts";

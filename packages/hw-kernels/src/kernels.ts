@@ -1,3 +1,4 @@
+import { type AlgebraKernels, algebraKernels } from "./api/algebra.ts";
 import { type ConvolutionKernels, convolutionKernels } from "./api/convolution.ts";
 import { type LayerKernels, layerKernels } from "./api/layers.ts";
 import { type LinearKernels, linearKernels } from "./api/linear.ts";
@@ -35,7 +36,7 @@ export interface KernelOptions {
   gpu?: Gpu;
 }
 
-export interface Kernels extends LinearKernels, ConvolutionKernels, LayerKernels, QuantizationKernels {
+export interface Kernels extends AlgebraKernels, LinearKernels, ConvolutionKernels, LayerKernels, QuantizationKernels {
   readonly probe: ProbeReport;
   /** A tensor in the kernels' memory, with a copy of `data` or zeros. Kernels use it without copying. */
   tensor<T extends TensorType>(type: T, dims: readonly number[], data?: ArrayLike<number>): Handle<T>;
@@ -97,6 +98,7 @@ export const createKernels = async ({
   const pool = threads > 1 ? makePool(arena, threads - 1) : undefined;
   const runtime = makeRuntime(table, arena, report, { prefer, deterministic, saved }, pool);
   return {
+    ...algebraKernels(runtime),
     ...linearKernels(runtime),
     ...convolutionKernels(runtime),
     ...layerKernels(runtime),

@@ -65,9 +65,14 @@ const MOST_DAMP = 1e4;
  * definite: `damp` of the diagonal's mean at first, ten times more on each further try. Of a matrix of zeros, the
  * factor of the damping alone, with 1 for the mean.
  *
+ * @param factor what factors, where it is not `cholesky`
  * @throws EspalierError `BAD_TENSOR` where no damping does: for numbers that are not finite, or a far too negative matrix
  */
-export const dampedCholesky = (a: Matrix, { damp = 0, growth = 10 }: DampOptions = {}): Damped => {
+export const dampedCholesky = (
+  a: Matrix,
+  { damp = 0, growth = 10 }: DampOptions = {},
+  factor: (a: Matrix) => Matrix | undefined = cholesky,
+): Damped => {
   expectSquare(a, "a Cholesky factor");
   const n = a.rows;
   let mean = 0;
@@ -77,7 +82,7 @@ export const dampedCholesky = (a: Matrix, { damp = 0, growth = 10 }: DampOptions
   for (let share = damp; share <= MOST_DAMP; share = share === 0 ? LEAST_DAMP : share * growth) {
     const tried = { ...a, data: a.data.slice() };
     for (let i = 0; i < n; i++) tried.data[i * n + i] += share * mean;
-    const l = cholesky(tried);
+    const l = factor(tried);
     if (l) return { l, damping: share * mean };
   }
   throw badMatrix(`no damping up to ${MOST_DAMP} times the mean of the diagonal makes the matrix positive definite.`);

@@ -8,6 +8,7 @@ export {
 } from "./cholesky.ts";
 export { type Eigen, eigenSymmetric } from "./eigen.ts";
 export { leastSquares, ridge } from "./least-squares.ts";
+export { type LinearAlgebra, linearAlgebra } from "./linear-algebra.ts";
 export { gramMatrix, type MatmulOptions, matmul } from "./matmul.ts";
 export { identity, leftColumns, type Matrix, matrix, squaredNorm, topRows, transpose } from "./matrix.ts";
 export { type Qr, qr } from "./qr.ts";

@@ -1,7 +1,8 @@
 import type { Layer } from "../layers.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
-import { multiplyAdd } from "../linalg/multiply-add.ts";
 import type { LayerObserver } from "../pass.ts";
+import type { PassKernels } from "../pass-kernels.ts";
+import { type GramSum, gramSum, triangle } from "./gram-sum.ts";
 import { type InputRows, inputRowsOf } from "./input-rows.ts";
 import { sharedStats } from "./shared-stats.ts";
 
@@ -28,8 +29,6 @@ export interface GramOptions {
 const USUAL_BYTES = 2 ** 27;
 const DOUBLE = 8;
 
-const triangle = (columns: number) => (columns * (columns + 1)) / 2;
-
 /** Bytes that the Gram matrices of a layer take, or the reason why it has none. */
 const bytesOf = (rows: InputRows | string) =>
   typeof rows === "string" ? rows : DOUBLE * rows.groups * triangle(rows.columns);
@@ -43,13 +42,33 @@ export const gramReason = (layer: Layer, { maxBytes = USUAL_BYTES }: GramOptions
   return bytes > maxBytes ? `its Gram matrix would take ${bytes} bytes, and the limit is ${maxBytes}` : undefined;
 };
 
-/** gram += XᵀX of one group's triangle, sums += column sums. */
-const addRows = (stats: GramStats, x: Float32Array | Float64Array, count: number, group: number): void => {
-  const { columns, gram, sums } = stats;
-  const base = group * triangle(columns);
-  const rows = { data: x, offset: 0, rows: count, columns, rowStep: columns, columnStep: 1 };
-  const turned = { ...rows, rows: columns, columns: count, rowStep: 1, columnStep: columns };
-  multiplyAdd({ data: gram, rowStart: (row) => base + triangle(row), lower: true }, turned, rows);
+/** Statistics that rows can be added to. */
+interface Growing extends GramStats {
+  readonly sum: GramSum;
+}
+
+const emptyGram = ({ columns, groups }: InputRows): Growing => {
+  const sum = gramSum(columns, groups);
+  return {
+    n: 0,
+    columns,
+    groups,
+    get gram() {
+      return sum.total();
+    },
+    sums: new Float64Array(groups * columns),
+    sum,
+  };
+};
+
+const addRows = (
+  { columns, sums, sum }: Growing,
+  x: Float32Array | Float64Array,
+  count: number,
+  group: number,
+  kernels?: PassKernels,
+): void => {
+  sum.add(x, count, group, kernels);
   const at = group * columns;
   for (let r = 0; r < count; r++) for (let c = 0; c < columns; c++) sums[at + c] += x[r * columns + c];
 };
@@ -58,7 +77,7 @@ const addRows = (stats: GramStats, x: Float32Array | Float64Array, count: number
  * Folds XᵀX of the input of each layer, in double precision: X has a row for each sample and position, and the columns
  * of the weight read as [out, in * kernel]. Convolutions are seen through their patches, a matrix for each group.
  *
- * Memory: 4 columns² bytes for each group of each different input, and blocks of 256 rows; layers that see the same
+ * Memory: 4 columns² bytes for each group of each different input, half as much again with kernels; layers that see the same
  * input in the same way have the same statistics. Layers that have no rows or would take more than `maxBytes` are left
  * out: `gramReason` says why. Source of the use: arXiv:2210.17323 (H = 2 XᵀX), arXiv:2403.07378.
  */
@@ -66,15 +85,9 @@ export const gramObserver = ({
   only = () => true,
   maxBytes = USUAL_BYTES,
 }: GramOptions = {}): LayerObserver<GramStats> =>
-  sharedStats<GramStats>({
+  sharedStats<Growing>({
     only: (layer) => only(layer) && gramReason(layer, { maxBytes }) === undefined,
-    empty: ({ columns, groups }) => ({
-      n: 0,
-      columns,
-      groups,
-      gram: new Float64Array(groups * triangle(columns)),
-      sums: new Float64Array(groups * columns),
-    }),
+    empty: emptyGram,
     add: addRows,
   });
 

@@ -4,6 +4,7 @@ import { layers } from "../layers/find-layers.ts";
 import type { Layer } from "../layers.ts";
 import type { Model } from "../model.ts";
 import type { Context, Observer } from "../pass.ts";
+import type { PassKernels } from "../pass-kernels.ts";
 import type { Tensor } from "../tensor.ts";
 import { openSession } from "./session.ts";
 import { firstOf, groupValues, USUAL_MEMORY } from "./value-groups.ts";
@@ -23,7 +24,12 @@ const needs = (what: "calibration" | "ort", give: string) =>
   new EspalierError("MISSING_NEED", "core/run", `statistics need ${what}, and the context has none. Give ${give}.`);
 
 /** Folds by the statistics they belong to; `stats` is filled at once and changes as data streams through. */
-const foldsOf = async <Stats>(model: Model, observer: Observer<Stats>, stats: Map<string, Stats>): Promise<Fold[]> => {
+const foldsOf = async <Stats>(
+  model: Model,
+  observer: Observer<Stats>,
+  stats: Map<string, Stats>,
+  kernels?: PassKernels,
+): Promise<Fold[]> => {
   const fold = (key: string, value: string, update: (s: Stats, x: Tensor) => Stats | undefined | void): Fold => ({
     value,
     update(x) {
@@ -34,7 +40,7 @@ const foldsOf = async <Stats>(model: Model, observer: Observer<Stats>, stats: Ma
   if (observer.values) {
     const names = [...new Set(await observer.values(model))];
     for (const name of names) stats.set(name, observer.init(name));
-    return names.map((name) => fold(name, name, (s, x) => observer.update(s, x, name)));
+    return names.map((name) => fold(name, name, (s, x) => observer.update(s, x, name, kernels)));
   }
   const folds: Fold[] = [];
   for (const layer of layers(model)) {
@@ -42,7 +48,7 @@ const foldsOf = async <Stats>(model: Model, observer: Observer<Stats>, stats: Ma
     const empty = inputs.length > 0 ? observer.init(layer) : undefined;
     if (empty === undefined) continue;
     stats.set(layer.name, empty);
-    for (const value of inputs) folds.push(fold(layer.name, value, (s, x) => observer.update(s, x, layer)));
+    for (const value of inputs) folds.push(fold(layer.name, value, (s, x) => observer.update(s, x, layer, kernels)));
   }
   return folds;
 };
@@ -69,14 +75,15 @@ export const observe = async <Stats>(
     ort,
     threads,
     signal,
+    kernels,
     progress,
-  }: Pick<Context, "calibration" | "ort" | "threads" | "signal" | "progress">,
+  }: Pick<Context, "calibration" | "ort" | "threads" | "signal" | "kernels" | "progress">,
   { memory = USUAL_MEMORY }: ObserveOptions = {},
 ): Promise<Map<string, Stats>> => {
   if (!calibration) throw needs("calibration", "calibration: () => an async iterable of feeds");
   if (!ort) throw needs("ort", "ort: onnxruntime-node or onnxruntime-web");
   const stats = new Map<string, Stats>();
-  const folds = await foldsOf(model, observer, stats);
+  const folds = await foldsOf(model, observer, stats, kernels);
   const names = [...new Set(folds.map(({ value }) => value))];
   if (names.length === 0) return stats;
   const onThreads = threads !== undefined && { threads };

@@ -1,6 +1,7 @@
 import type { Layer } from "../layers.ts";
 import type { Graph } from "../model.ts";
 import type { LayerObserver } from "../pass.ts";
+import type { PassKernels } from "../pass-kernels.ts";
 import { type InputRows, inputRowsOf } from "./input-rows.ts";
 
 interface RowStats {
@@ -10,7 +11,7 @@ interface RowStats {
 export interface RowFold<Stats extends RowStats> {
   only(layer: Layer): boolean;
   empty(rows: InputRows): Stats;
-  add(stats: Stats, rows: Float32Array | Float64Array, count: number, group: number): void;
+  add(stats: Stats, rows: Float32Array | Float64Array, count: number, group: number, kernels?: PassKernels): void;
 }
 
 interface Entry<Stats> {
@@ -49,13 +50,13 @@ export const sharedStats = <Stats extends RowStats>({ only, empty, add }: RowFol
       firsts.set(stats, first);
       return stats;
     },
-    update(stats, x, layer) {
+    update(stats, x, layer, kernels) {
       if (firsts.get(stats) !== layer.name) return;
       const rows = inputRowsOf(layer);
       if (typeof rows === "string") return;
       rows.each(x, (block, count, group) => {
         if (group === 0) stats.n += count;
-        add(stats, block, count, group);
+        add(stats, block, count, group, kernels);
       });
     },
   };

@@ -108,7 +108,7 @@ export const linearKernels = ({ run }: Runtime): LinearKernels => {
       const { data, rows, columns, batch } = matricesOf("syrk", "x", x);
       const result = doubleOutput("syrk", [columns, columns], out);
       const sizes = { rows: rows * batch, columns, stride: columns, from: 0, to: columns };
-      run(syrk, { x: data, g: result.data, ...sizes, alpha, beta });
+      run(syrk, { x: data, g: result.data, ...sizes, alpha, beta, packed: 0 });
       return result;
     },
   };

@@ -14,3 +14,10 @@ const FLOAT_SMALLEST = 2 ** -149;
  */
 export const floatBound = (roundings: number, magnitudes: number): number =>
   roundings * (FLOAT_STEP * magnitudes + FLOAT_SMALLEST);
+
+const DOUBLE_STEP = 2 ** -52;
+const DOUBLE_SMALLEST = 2 ** -1074;
+
+/** The same for float64. The reference's own sums are no better than the kernel's: both may be off by half of it. */
+export const doubleBound = (roundings: number, magnitudes: number): number =>
+  roundings * (DOUBLE_STEP * magnitudes + DOUBLE_SMALLEST);

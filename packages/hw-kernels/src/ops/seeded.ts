@@ -20,3 +20,15 @@ export const randomFloats = (count: number, seed: number, adversarial = false): 
     adversarial && i % EVERY === EVERY - 1 ? EDGES[Math.floor(random() * EDGES.length)]! : random() * 2 - 1,
   );
 };
+
+const EDGES64 = [0, -0, 2 ** -1060, -(2 ** -1074), 1, 1, 1, -1, 3e40, -3e40, 2 ** -600, 2 ** 53 - 1];
+
+/** The same in float64, with 53 random bits. */
+export const randomDoubles = (count: number, seed: number, adversarial = false): Float64Array => {
+  const random = seeded(seed);
+  return Float64Array.from({ length: count }, (_, i) =>
+    adversarial && i % EVERY === EVERY - 1
+      ? EDGES64[Math.floor(random() * EDGES64.length)]!
+      : random() * 2 - 1 + (random() - 0.5) * 2 ** -32,
+  );
+};

@@ -14,9 +14,15 @@ import { depthwiseWasm } from "./depthwise/wasm.ts";
 import { depthwiseFilter } from "./depthwise-filter/op.ts";
 import { depthwiseFilterReference } from "./depthwise-filter/reference.ts";
 import { depthwiseFilterWasm } from "./depthwise-filter/wasm.ts";
+import { factor64 } from "./factor64/op.ts";
+import { factor64Reference } from "./factor64/reference.ts";
+import { factor64Wasm } from "./factor64/wasm.ts";
 import { gemm } from "./gemm/op.ts";
 import { gemmReference } from "./gemm/reference.ts";
 import { gemmWasm } from "./gemm/wasm.ts";
+import { gemm64 } from "./gemm64/op.ts";
+import { gemm64Reference } from "./gemm64/reference.ts";
+import { gemm64Wasm } from "./gemm64/wasm.ts";
 import { gemv } from "./gemv/op.ts";
 import { gemvReference } from "./gemv/reference.ts";
 import { gemvWasm } from "./gemv/wasm.ts";
@@ -35,6 +41,9 @@ import { ropeWasm } from "./rope/wasm.ts";
 import { softmax } from "./softmax/op.ts";
 import { softmaxReference } from "./softmax/reference.ts";
 import { softmaxWasm } from "./softmax/wasm.ts";
+import { solve64 } from "./solve64/op.ts";
+import { solve64Reference } from "./solve64/reference.ts";
+import { solve64Wasm } from "./solve64/wasm.ts";
 import { syrk } from "./syrk/op.ts";
 import { syrkReference } from "./syrk/reference.ts";
 import { syrkWasm } from "./syrk/wasm.ts";
@@ -53,6 +62,9 @@ export const table: readonly Row[] = [
   row(gemm, gemmReference, gemmWasm),
   row(gemv, gemvReference, gemvWasm),
   row(syrk, syrkReference, syrkWasm),
+  row(gemm64, gemm64Reference, gemm64Wasm),
+  row(solve64, solve64Reference, solve64Wasm),
+  row(factor64, factor64Reference, factor64Wasm),
   row(conv2d, conv2dReference, conv2dWasm),
   row(depthwise, depthwiseReference, depthwiseWasm),
   row(conv2dFilter, conv2dFilterReference, conv2dFilterWasm),

@@ -1,4 +1,12 @@
-import { type GramStats, gramObserver, gramOf, gramReason, type Layer, type Pass } from "@espalier/core";
+import {
+  type GramStats,
+  gramObserver,
+  gramOf,
+  gramReason,
+  type Layer,
+  type Pass,
+  type PassKernels,
+} from "@espalier/core";
 import { badOption } from "../errors.ts";
 import { roundHalfEven } from "../half-even.ts";
 import { patternText } from "../pattern/pattern.ts";
@@ -51,9 +59,9 @@ export const sparseGpt = ({
     throw badOption(NAME, `blockSize is ${blockSize}. Give a whole number of 1 or more.`);
   // layers that meet the same input have the same statistics
   const factors = new WeakMap<GramStats, Map<number, InverseFactor>>();
-  const factorOf = (stats: GramStats, group: number): InverseFactor => {
+  const factorOf = (stats: GramStats, group: number, kernels: PassKernels | undefined): InverseFactor => {
     const known = factors.get(stats) ?? new Map<number, InverseFactor>();
-    const factor = known.get(group) ?? inverseFactor(gramOf(stats, group), damp);
+    const factor = known.get(group) ?? inverseFactor(gramOf(stats, group), damp, kernels);
     factors.set(stats, known.set(group, factor));
     return factor;
   };
@@ -63,7 +71,7 @@ export const sparseGpt = ({
       rule,
       observer: (only) => gramObserver({ only }),
       unfit: (layer) => gramReason(layer),
-      prune({ layer, view, w, sparsity, stats }) {
+      prune({ layer, view, w, sparsity, stats }, ctx) {
         const { rows, columns, groups } = view;
         if (!stats.gram.every(Number.isFinite)) return "its input is not finite";
         const round = quantize?.(w, rows, columns, layer);
@@ -71,13 +79,14 @@ export const sparseGpt = ({
         for (let group = 0; group < groups; group++) {
           const part = w.subarray(group * each * columns, (group + 1) * each * columns);
           const values = Float64Array.from(part);
-          const { U, dead } = factorOf(stats, group);
+          const { U, dead } = factorOf(stats, group, ctx.kernels);
           for (let i = 0; i < values.length; i++) if (dead[i % columns]) values[i] = 0;
           // so that the counts of all blocks and groups add up to the layer's
           const before = group * each * columns;
           const start = roundHalfEven(sparsity * before);
           sparseGptSweep(values, columns, U, {
             blockSize,
+            kernels: ctx.kernels,
             pattern: rule.pattern,
             goneBefore: (end) => roundHalfEven(sparsity * (before + each * end)) - start,
             ...(round && { round: (value, row, column) => round(value, group * each + row, column) }),

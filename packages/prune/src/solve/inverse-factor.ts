@@ -1,4 +1,5 @@
-import { dampedCholesky, invertLower, type Matrix, matrix } from "@espalier/core/linalg";
+import type { PassKernels } from "@espalier/core";
+import { linearAlgebra, type Matrix, matrix } from "@espalier/core/linalg";
 
 /** Rows and columns in reverse order. */
 const flipped = ({ rows, columns, data }: Matrix): Matrix => ({ rows, columns, data: data.toReversed() });
@@ -17,7 +18,8 @@ export interface InverseFactor {
  *
  * @param damp what is added to the diagonal, as a share of its mean; more where that does not make H definite
  */
-export const inverseFactor = (H: Matrix, damp: number): InverseFactor => {
+export const inverseFactor = (H: Matrix, damp: number, kernels?: PassKernels): InverseFactor => {
+  const { dampedCholesky, invertLower } = linearAlgebra(kernels);
   const n = H.columns;
   const filled = matrix(n, n, H.data.slice());
   const dead = new Uint8Array(n);

@@ -1,4 +1,5 @@
-import { type Matrix, matmul, matrix } from "@espalier/core/linalg";
+import type { PassKernels } from "@espalier/core";
+import { linearAlgebra, type Matrix, matrix } from "@espalier/core/linalg";
 import { dropLowest } from "../pattern/lowest.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 
@@ -14,6 +15,7 @@ export interface SweepOptions {
   readonly blockSize?: number;
   /** What a weight that stays is stored as; its error too is made up for by the columns behind it. */
   readonly round?: (value: number, row: number, column: number) => number;
+  readonly kernels?: PassKernels | undefined;
 }
 
 /** Marks what goes of a row's next group, by the values that the columns before it have left. */
@@ -47,8 +49,9 @@ export const sparseGptSweep = (
   w: Float64Array,
   columns: number,
   U: Matrix,
-  { goneBefore, pattern, mask, blockSize = BLOCK, round }: SweepOptions,
+  { goneBefore, pattern, mask, blockSize = BLOCK, round, kernels }: SweepOptions,
 ): void => {
+  const { matmul } = linearAlgebra(kernels);
   const rows = w.length / columns;
   const diagonal = Float64Array.from({ length: columns }, (_, j) => U.data[j * columns + j]);
   const size = pattern ? pattern.of * Math.ceil(blockSize / pattern.of) : blockSize;
