@@ -1,7 +1,9 @@
 import type { ActivationType } from "./export/fixed.ts";
+import type { AdaRoundOptions } from "./method/ada-round.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
 import type { Float16Options } from "./method/float16.ts";
 import type { RtnOptions } from "./method/rtn.ts";
+import type { SignRoundOptions } from "./method/sign-round.ts";
 import type { StaticInt8Options } from "./method/static-int8.ts";
 import type { Calibrator } from "./range/calibrators.ts";
 import type { Target, WeightForm } from "./support.ts";
@@ -59,7 +61,7 @@ const calibrators = all<Extract<Calibrator, string>>({
   entropy: true,
 });
 
-const rtn = object<RtnOptions>({
+const weightOptions: Readonly<Record<keyof RtnOptions & string, Schema>> = {
   ...selection,
   bits: oneOf([8, 6, 5, 4, 3, 2], "Bits of a weight."),
   blockSize: {
@@ -81,6 +83,28 @@ const rtn = object<RtnOptions>({
   clip: oneOf(["none", "mse"], "Scale of the extremes, or that of the least squared error."),
   accuracyLevel: oneOf([0, 1, 2, 3, 4], "Attribute of MatMulNBits; 4 is int8 activations."),
   rounding: oneOf(["auto", "nearest", "balanced"], "balanced keeps the sum of each row's errors near 0."),
+};
+
+const rtn = object<RtnOptions>(weightOptions);
+
+const positive = (description: string): Schema => ({ type: "number", exclusiveMinimum: 0, description });
+const steps: Schema = { type: "integer", minimum: 1, description: "Steps for each layer." };
+const gramOptions = {
+  ...weightOptions,
+  sequential: boolean("Calibrate each part of the model on what the rounded parts before it give."),
+  maxGramBytes: { type: "integer", minimum: 1, description: "Most bytes of a layer's Gram matrices." } as Schema,
+  steps,
+};
+
+const adaRound = object<AdaRoundOptions>({
+  ...gramOptions,
+  learningRate: positive("Rate of Adam."),
+  regularization: positive("Weight of what drives each weight to one of its two codes."),
+});
+
+const signRound = object<SignRoundOptions>({
+  ...gramOptions,
+  learningRate: positive("First step of offsets and clip ranges."),
 });
 
 const dynamicInt8 = object<DynamicInt8Options>({
@@ -140,4 +164,4 @@ const float16 = object<Float16Options>({
 });
 
 /** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
-export const optionSchemas = { rtn, dynamicInt8, staticInt8, float16 } as const;
+export const optionSchemas = { rtn, adaRound, signRound, dynamicInt8, staticInt8, float16 } as const;
