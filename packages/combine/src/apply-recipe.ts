@@ -34,7 +34,7 @@ export interface Made {
   readonly layers: readonly LayerEntry[];
   /** A pass changed something: it says so, or it says nothing and gave another model back. */
   readonly changed: boolean;
-  /** A pass took statistics from calibration data. */
+  /** A pass that quantizes took statistics from calibration data. */
   readonly calibrated: boolean;
 }
 
@@ -66,8 +66,9 @@ export const applyRecipe = async (
 ): Promise<Made> => {
   const passes = "values" in recipe ? recipe.values : await loadPasses(recipe, importModule, target);
   checkPasses(passes, context);
-  const quantizes = passes.some(({ stage }) => stage === "quantize");
-  const kernels = typeof given === "function" ? await (quantizes ? given() : undefined) : given;
+  const isCalibrated = (pass: Pass) => missingNeeds(pass, {}).includes("calibration");
+  const computes = passes.some((pass) => pass.stage === "quantize" || isCalibrated(pass));
+  const kernels = typeof given === "function" ? await (computes ? given() : undefined) : given;
   const entries: LayerEntry[] = [];
   let changed = false;
   const all = withFold(passes.map((pass) => watched(pass, () => (changed = true))));
@@ -80,6 +81,6 @@ export const applyRecipe = async (
     model: made,
     layers: onePerLayer(entries),
     changed: changed || entries.some(({ action }) => action === "changed"),
-    calibrated: passes.some((pass) => missingNeeds(pass, {}).includes("calibration")),
+    calibrated: passes.some((pass) => pass.stage === "quantize" && isCalibrated(pass)),
   };
 };

@@ -37,7 +37,7 @@ export interface CompressOptions {
   readonly seed?: number;
   /** Threads of onnxruntime-node. */
   readonly threads?: number;
-  /** Kernels of `@espalier/hw-kernels`, or what makes them once a pass quantizes: the same bytes in less time. */
+  /** Kernels of `@espalier/hw-kernels`, or what makes them once a pass quantizes or takes statistics. */
   readonly kernels?: PassKernels | LazyKernels;
   readonly signal?: AbortSignal;
   readonly progress?: (event: ProgressEvent) => void;
