@@ -2,6 +2,7 @@ import type { ActivationType } from "./export/fixed.ts";
 import type { AdaRoundOptions } from "./method/ada-round.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
 import type { Float16Options } from "./method/float16.ts";
+import type { MixedPrecisionOptions } from "./method/mixed-precision.ts";
 import type { RtnOptions } from "./method/rtn.ts";
 import type { SignRoundOptions } from "./method/sign-round.ts";
 import type { StaticInt8Options } from "./method/static-int8.ts";
@@ -107,6 +108,32 @@ const signRound = object<SignRoundOptions>({
   learningRate: positive("First step of offsets and clip ranges."),
 });
 
+const { skip: _skip, only: _only, ...choiceOptions } = weightOptions;
+
+const mixedPrecision = object<Omit<MixedPrecisionOptions, "onFront">>({
+  ...selection,
+  choices: {
+    type: "array",
+    items: { type: "object", properties: choiceOptions, additionalProperties: false },
+    description: "Ways to store a layer: options of the method.",
+  },
+  budget: {
+    type: "object",
+    properties: {
+      bytes: positive("Bytes of the whole file."),
+      bits: positive("Mean bits of a weight, scales counted."),
+      latency: positive("Time of a run against the model as it was."),
+    },
+    additionalProperties: false,
+    description: "What must be kept: one of them.",
+  },
+  sensitivity: oneOf(
+    ["output", "trace", "kl"],
+    "A layer's error: of its output, by the trace, or of the model's outputs.",
+  ),
+  method: oneOf(["rtn", "adaRound", "signRound"], "How weights are rounded once the bits are chosen."),
+});
+
 const dynamicInt8 = object<DynamicInt8Options>({
   ...selection,
   weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
@@ -164,4 +191,4 @@ const float16 = object<Float16Options>({
 });
 
 /** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
-export const optionSchemas = { rtn, adaRound, signRound, dynamicInt8, staticInt8, float16 } as const;
+export const optionSchemas = { rtn, adaRound, signRound, mixedPrecision, dynamicInt8, staticInt8, float16 } as const;

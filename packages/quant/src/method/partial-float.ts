@@ -37,7 +37,8 @@ export const partialFloat = async (
   const data = firstOf(calibration);
   const distance = async (float: ReadonlySet<string>): Promise<number> => {
     checkAborted(pass, signal);
-    const { outputs } = await compareModels(model, await build(float), { ort, data, ...(threads && { threads }) });
+    const options = { ort, data, inner: false, ...(threads && { threads }) };
+    const { outputs } = await compareModels(model, await build(float), options);
     return Math.max(...Object.values(outputs).map(({ relativeL2 }) => relativeL2));
   };
   const task = `${pass}: sensitivity`;
