@@ -141,6 +141,22 @@ describe("the command's kernels agree with plain JavaScript", () => {
     close(fast.matmul(x, gram), plain.matmul(x, gram));
   });
 
+  it("on decompositions: the same singular values, eigenvalues, R and errors within 1e-12 of the largest", () => {
+    const [fast, plain] = [linearAlgebra(kernels), linearAlgebra()];
+    const x = random(90, 70, 2);
+    const same = (a: Float64Array, b: Float64Array) => {
+      const largest = Math.max(...b.map(Math.abs));
+      for (const [i, value] of b.entries()) expect(Math.abs(a[i]! - value)).toBeLessThanOrEqual(1e-12 * largest);
+    };
+    same(fast.qr(x).r.data, plain.qr(x).r.data);
+    same(fast.svd(x).s, plain.svd(x).s);
+    const gram = plain.gramMatrix(x);
+    same(fast.eigenSymmetric(gram).values, plain.eigenSymmetric(gram).values);
+    const [a, b] = [fast.randomizedSvd(x, 9, createRng(3)), plain.randomizedSvd(x, 9, createRng(3))];
+    same(a.s, b.s);
+    expect(a.error / b.error).toBeCloseTo(1, 10);
+  });
+
   it("on Gram matrices of what layers see, within 2^-16 of the diagonal", async () => {
     const { model, samples } = tinyModels.transformer();
     const statsOf = async (more: object) =>

@@ -1,5 +1,10 @@
+import type { Eigen } from "./linalg/eigen.ts";
 import type { MatmulOptions } from "./linalg/matmul.ts";
 import type { Matrix } from "./linalg/matrix.ts";
+import type { Qr } from "./linalg/qr.ts";
+import type { RandomizedOptions, RandomizedSvd } from "./linalg/randomized-svd.ts";
+import type { Svd } from "./linalg/svd.ts";
+import type { Rng } from "./pass.ts";
 
 /** Floats that are copied from where they lie as they are wanted. */
 export interface FloatSource {
@@ -53,4 +58,8 @@ export interface PassKernels {
   solveLower?(l: Matrix, b: Matrix): Matrix;
   solveLowerTransposed?(l: Matrix, b: Matrix): Matrix;
   invertLower?(l: Matrix): Matrix;
+  qr?(a: Matrix): Qr;
+  eigenSymmetric?(a: Matrix): Eigen;
+  svd?(a: Matrix): Svd;
+  randomizedSvd?(a: Matrix, rank: number, rng: Rng, options?: RandomizedOptions): RandomizedSvd;
 }

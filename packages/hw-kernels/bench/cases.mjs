@@ -104,6 +104,21 @@ const rows = (name, dims, { onnx, ours, tfjs, weights = {} }) =>
     weights: Object.keys(weights),
   });
 
+/** Linear algebra, in milliseconds; of the others only numpy has it, run by `--python`. */
+const algebra = (name, bars, prepare, numpy) => ({
+  ...{ name, bars, unit: "ms", numpy },
+  ours: prepare,
+  peers: () => ({}),
+});
+const normals = (seed) => {
+  let state = seed;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 1) / (2 ** 32 + 1);
+  };
+  return { normal: () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()) };
+};
+
 const LARGE = 2048;
 const SQUARE = 512;
 
@@ -150,4 +165,24 @@ export const cases = [
     ours: (hw, { x }, out) => hw.activate(x, "sigmoid", { out }),
     tfjs: (tf, { x }) => tf.sigmoid(x),
   }),
+  algebra(
+    "cholesky-2048-f64",
+    { numpy: [0.25, 0.25] },
+    (hw) => {
+      const x = { rows: LARGE + 8, columns: LARGE, data: Float64Array.from(random((LARGE + 8) * LARGE, 1)) };
+      const a = hw.gramMatrix(x);
+      return () => hw.cholesky(a);
+    },
+    "x = numpy.random.default_rng(1).standard_normal((2056, 2048)); a = x.T @ x; run = lambda: numpy.linalg.cholesky(a)",
+  ),
+  algebra(
+    "svd-1024-f32-rank-128",
+    { numpy: [2, 2] },
+    (hw) => {
+      const { normal } = normals(1);
+      const a = { rows: 1024, columns: 1024, data: Float32Array.from({ length: 1024 * 1024 }, normal) };
+      return () => hw.randomizedSvd(a, 128, normals(2));
+    },
+    "a = numpy.random.default_rng(1).standard_normal((1024, 1024)).astype('f4'); run = lambda: numpy.linalg.svd(a)",
+  ),
 ];

@@ -1,4 +1,5 @@
 // The other runtimes, each as a function from a case's description to a function that runs it once.
+import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -36,4 +37,17 @@ export const tfjsWasm = async (prepare, threads) => {
   }
   const run = prepare(tf);
   return () => run().dispose();
+};
+
+/** Milliseconds of processor time that numpy takes on as many threads, the least of five runs. `code` defines `run`. */
+export const numpyMilliseconds = (python, code, threads) => {
+  const program = `import time, numpy
+${code}
+times = []
+for _ in range(5):
+    start = time.process_time(); run(); times.append(time.process_time() - start)
+print(1000 * min(times))`;
+  const count = String(threads);
+  const env = { ...process.env, OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count };
+  return Number(execFileSync(python, ["-c", program], { encoding: "utf8", env }));
 };

@@ -1,4 +1,4 @@
-// pnpm bench:kernels [--json] [--node PATH] [--threads N|all] [--only TEXT] [--seconds N]
+// pnpm bench:kernels [--json] [--node PATH] [--python PATH] [--threads N|all] [--only TEXT] [--seconds N]
 import { execFileSync, spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -6,12 +6,14 @@ import { parseArgs } from "node:util";
 import { createKernels, measureCeilings, probeLine } from "../dist/index.js";
 import { cases } from "./cases.mjs";
 import { clocks, measure } from "./measure.mjs";
+import { numpyMilliseconds } from "./peers.mjs";
 import { printRow, printTop } from "./report.mjs";
 
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     node: { type: "string" },
+    python: { type: "string" },
     only: { type: "string", default: "" },
     seconds: { type: "string", default: "2" },
     threads: { type: "string" },
@@ -20,7 +22,7 @@ const { values: options } = parseArgs({
 
 /** Runs this file again with other options; ends with its status. */
 const again = (node, more) => {
-  const kept = ["json", "only", "seconds"].flatMap((name) => {
+  const kept = ["json", "only", "python", "seconds"].flatMap((name) => {
     const value = options[name];
     return value === true ? [`--${name}`] : value ? [`--${name}`, value] : [];
   });
@@ -45,8 +47,9 @@ for (const one of cases.filter(({ name }) => name.includes(options.only))) {
   const contestants = { ours: one.ours(hw) };
   for (const [name, make] of Object.entries(one.peers(threads))) contestants[name] = await make();
   const times = await measure(contestants, Number(options.seconds), clock);
-  const speeds = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, (one.work / ms) * 1000]));
-  const { ours, ...peers } = speeds;
+  if (one.numpy && options.python && threads === 1) times.numpy = numpyMilliseconds(options.python, one.numpy, threads);
+  const speedOf = (ms) => (one.unit === "ms" ? ms : (one.work / ms) * 1000);
+  const { ours, ...peers } = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, speedOf(ms)]));
   const row = { case: one.name, ours, unit: one.unit, peers };
   rows.push(row);
   if (!options.json) printRow(row, one, ceilings, threads, hw.probe.relaxed.available);

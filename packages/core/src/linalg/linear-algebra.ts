@@ -1,10 +1,14 @@
 import type { PassKernels } from "../pass-kernels.ts";
 import { cholesky, type Damped, type DampOptions, dampedCholesky } from "./cholesky.ts";
+import { eigenSymmetric } from "./eigen.ts";
 import { gramMatrix, matmul } from "./matmul.ts";
 import type { Matrix } from "./matrix.ts";
+import { qr } from "./qr.ts";
+import { randomizedSvd } from "./randomized-svd.ts";
+import { svd } from "./svd.ts";
 import { invertLower, solveLower, solveLowerTransposed } from "./triangular.ts";
 
-type Kernel = "matmul" | "gramMatrix" | "cholesky" | "solveLower" | "solveLowerTransposed" | "invertLower";
+type Kernel = Exclude<keyof PassKernels, "quantizeBlocks" | "gram">;
 
 /** Functions of `@espalier/core/linalg`, by fast kernels where there are any. */
 export interface LinearAlgebra extends Required<Pick<PassKernels, Kernel>> {
@@ -22,6 +26,10 @@ export const linearAlgebra = (kernels: PassKernels = {}): LinearAlgebra => {
     solveLower: kernels.solveLower ?? solveLower,
     solveLowerTransposed: kernels.solveLowerTransposed ?? solveLowerTransposed,
     invertLower: kernels.invertLower ?? invertLower,
+    qr: kernels.qr ?? qr,
+    eigenSymmetric: kernels.eigenSymmetric ?? eigenSymmetric,
+    svd: kernels.svd ?? svd,
+    randomizedSvd: kernels.randomizedSvd ?? randomizedSvd,
   };
   return {
     ...chosen,

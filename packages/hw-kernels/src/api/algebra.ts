@@ -1,6 +1,16 @@
 import type { Matrix } from "../algebra/block.ts";
 import { matrixFrom, multiply, numbersOf, withBlocks } from "../algebra/block.ts";
 import { factor } from "../algebra/cholesky.ts";
+import { type Eigen, eigenSymmetric } from "../algebra/eigen.ts";
+import { type Qr, qr } from "../algebra/qr.ts";
+import {
+  type AnyMatrix,
+  type Normals,
+  type RandomizedOptions,
+  type RandomizedSvd,
+  randomizedSvd,
+} from "../algebra/randomized-svd.ts";
+import { type Svd, svd } from "../algebra/svd.ts";
 import { INVERT_ROWS, invert, solve } from "../algebra/triangular.ts";
 import { EspalierError } from "../errors.ts";
 import { syrk } from "../ops/syrk/op.ts";
@@ -27,11 +37,26 @@ export interface AlgebraKernels {
   solveLowerTransposed(l: Matrix, b: Matrix): Matrix;
   /** L^-1 of a lower triangle: a lower triangle, with zeros above. */
   invertLower(l: Matrix): Matrix;
+  /** A = Q R, [m, n], by blocked Householder reflections. Columns that depend on earlier ones leave zeros in R. */
+  qr(a: Matrix): Qr;
+  /** A = V diag(values) V' of a symmetric matrix, by reduction to tridiagonal form and QL. Only the lower triangle is read. */
+  eigenSymmetric(a: Matrix): Eigen;
+  /** A = U diag(s) V', thin, by eigenvectors of the smaller Gram matrix made exact by one-sided Jacobi rotations. */
+  svd(a: Matrix): Svd;
+  /**
+   * The first `rank` singular values and vectors, from a random range. Floats are multiplied as floats. The same random
+   * numbers give the same result. Source: arXiv:0909.4061, algorithms 4.4 and 5.1.
+   */
+  randomizedSvd(a: AnyMatrix, rank: number, rng: Normals, options?: RandomizedOptions): RandomizedSvd;
 }
 
 const bad = (where: string, what: string) => new EspalierError("BAD_DATA", `hw-kernels/${where}`, what);
 
-const check = (where: string, matrices: Readonly<Record<string, Matrix>>) => {
+const checkSquare = (where: string, { rows, columns }: Matrix) => {
+  if (rows !== columns) throw bad(where, `a is ${rows} x ${columns}. Give a square matrix.`);
+};
+
+const check = (where: string, matrices: Readonly<Record<string, AnyMatrix>>) => {
   for (const [name, { rows, columns, data }] of Object.entries(matrices))
     if (data.length !== rows * columns)
       throw bad(where, `${name} is ${rows} x ${columns} and has ${data.length} numbers. Make them agree.`);
@@ -116,7 +141,7 @@ export const algebraKernels = (runtime: Runtime): AlgebraKernels => {
     },
     cholesky: (a) => {
       check("cholesky", { a });
-      if (a.rows !== a.columns) throw bad("cholesky", `a is ${a.rows} x ${a.columns}. Give a square matrix.`);
+      checkSquare("cholesky", a);
       return withBlocks(runtime, [[a.rows, a.rows]], ([block]) => {
         numbersOf(runtime, block).set(a.data);
         if (!factor(runtime, block)) return undefined;
@@ -143,6 +168,23 @@ export const algebraKernels = (runtime: Runtime): AlgebraKernels => {
           return inverse;
         },
       );
+    },
+    qr: (a) => {
+      check("qr", { a });
+      return qr(runtime, a);
+    },
+    eigenSymmetric: (a) => {
+      check("eigenSymmetric", { a });
+      checkSquare("eigenSymmetric", a);
+      return eigenSymmetric(runtime, a);
+    },
+    svd: (a) => {
+      check("svd", { a });
+      return svd(runtime, a);
+    },
+    randomizedSvd: (a, rank, rng, options) => {
+      check("randomizedSvd", { a });
+      return randomizedSvd(runtime, a, rank, rng, options);
     },
   };
 };

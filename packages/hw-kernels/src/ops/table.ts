@@ -26,6 +26,9 @@ import { gemm64Wasm } from "./gemm64/wasm.ts";
 import { gemv } from "./gemv/op.ts";
 import { gemvReference } from "./gemv/reference.ts";
 import { gemvWasm } from "./gemv/wasm.ts";
+import { jacobi64 } from "./jacobi64/op.ts";
+import { jacobi64Reference } from "./jacobi64/reference.ts";
+import { jacobi64Wasm } from "./jacobi64/wasm.ts";
 import { norm } from "./norm/op.ts";
 import { normReference } from "./norm/reference.ts";
 import { normWasm } from "./norm/wasm.ts";
@@ -35,9 +38,15 @@ import { quantizeBlocksWasm } from "./quantize-blocks/wasm.ts";
 import { quantizeColumns } from "./quantize-columns/op.ts";
 import { quantizeColumnsReference } from "./quantize-columns/reference.ts";
 import { quantizeColumnsWasm } from "./quantize-columns/wasm.ts";
+import { reflect64 } from "./reflect64/op.ts";
+import { reflect64Reference } from "./reflect64/reference.ts";
+import { reflect64Wasm } from "./reflect64/wasm.ts";
 import { rope } from "./rope/op.ts";
 import { ropeReference } from "./rope/reference.ts";
 import { ropeWasm } from "./rope/wasm.ts";
+import { rotate64 } from "./rotate64/op.ts";
+import { rotate64Reference } from "./rotate64/reference.ts";
+import { rotate64Wasm } from "./rotate64/wasm.ts";
 import { softmax } from "./softmax/op.ts";
 import { softmaxReference } from "./softmax/reference.ts";
 import { softmaxWasm } from "./softmax/wasm.ts";
@@ -47,6 +56,9 @@ import { solve64Wasm } from "./solve64/wasm.ts";
 import { syrk } from "./syrk/op.ts";
 import { syrkReference } from "./syrk/reference.ts";
 import { syrkWasm } from "./syrk/wasm.ts";
+import { update64 } from "./update64/op.ts";
+import { update64Reference } from "./update64/reference.ts";
+import { update64Wasm } from "./update64/wasm.ts";
 
 /**
  * Every op. A folder and a row here are the whole of adding one:
@@ -65,6 +77,10 @@ export const table: readonly Row[] = [
   row(gemm64, gemm64Reference, gemm64Wasm),
   row(solve64, solve64Reference, solve64Wasm),
   row(factor64, factor64Reference, factor64Wasm),
+  row(reflect64, reflect64Reference, reflect64Wasm),
+  row(update64, update64Reference, update64Wasm),
+  row(rotate64, rotate64Reference, rotate64Wasm),
+  row(jacobi64, jacobi64Reference, jacobi64Wasm),
   row(conv2d, conv2dReference, conv2dWasm),
   row(depthwise, depthwiseReference, depthwiseWasm),
   row(conv2dFilter, conv2dFilterReference, conv2dFilterWasm),

@@ -1,4 +1,5 @@
-import { type Matrix, matmul, svd } from "@espalier/core/linalg";
+import type { PassKernels } from "@espalier/core";
+import { type LinearAlgebra, linearAlgebra, type Matrix } from "@espalier/core/linalg";
 import type { Factors } from "./factors.ts";
 
 /** The error that is made smallest: ‖diag(left) (W - UV) right‖, identities where absent. */
@@ -26,7 +27,7 @@ const scaleColumns = (a: Matrix, by: Float64Array): Matrix => ({
   data: a.data.map((value, at) => value * by[at % a.columns]),
 });
 
-const weighted = (w: Matrix, { left, right }: Metric): Matrix => {
+const weighted = (w: Matrix, { left, right }: Metric, matmul: LinearAlgebra["matmul"]): Matrix => {
   const scaled = left ? scaleRows(w, left) : w;
   if (right === undefined) return scaled;
   return right instanceof Float64Array ? scaleColumns(scaled, right) : matmul(scaled, right);
@@ -54,9 +55,10 @@ const LEAST = 1e-12;
  * @param w    [m, n]
  * @param keep the largest rank that factors will be asked for
  */
-export const weightedSvd = (w: Matrix, metric: Metric, keep: number): Spectral => {
+export const weightedSvd = (w: Matrix, metric: Metric, keep: number, kernels?: PassKernels): Spectral => {
+  const { matmul, svd } = linearAlgebra(kernels);
   const [m, n] = [w.rows, w.columns];
-  const { u, s } = svd(weighted(w, metric));
+  const { u, s } = svd(weighted(w, metric, matmul));
   const target = metric.left ? scaleRows(w, metric.left) : w;
   const kept = Math.min(keep, s.length);
   const up = new Float32Array(m * kept);

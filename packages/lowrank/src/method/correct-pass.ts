@@ -124,7 +124,7 @@ export const correctPass = <Stats>(
     if (method.start === "svd")
       for (const corrected of work) {
         const { w, metric, layer } = corrected;
-        corrected.target = layer.weight.write(less(w, weightedSvd(w, metric, rank).factors(rank)));
+        corrected.target = layer.weight.write(less(w, weightedSvd(w, metric, rank, ctx.kernels).factors(rank)));
       }
     const gone = new Set<Corrected>();
     ctx.progress({ kind: "start", task: name, total: rounds * work.length });
@@ -148,7 +148,7 @@ export const correctPass = <Stats>(
           gone.add(corrected);
           continue;
         }
-        const spectral = weightedSvd(difference(w, q), metric, rank);
+        const spectral = weightedSvd(difference(w, q), metric, rank, ctx.kernels);
         if (round === 0) corrected.uncorrected = spectral.errors[0];
         const factors = spectral.factors(rank);
         if (!corrected.best || spectral.errors[rank] < corrected.best.error)

@@ -7,6 +7,7 @@ import {
   layers,
   type Model,
   type Pass,
+  type PassKernels,
   type Selection,
   unselected,
 } from "@espalier/core";
@@ -132,6 +133,7 @@ const analyse = async <Stats>(
   unit: Unit,
   rule: RankRule,
   stats: ReadonlyMap<string, Stats>,
+  kernels: PassKernels | undefined,
 ): Promise<Work | string> => {
   const useful = largestUsefulRank(unit.m, unit.n);
   if (useful < 1) return `no rank saves anything in ${unit.m} × ${unit.n}`;
@@ -143,7 +145,7 @@ const analyse = async <Stats>(
   if (typeof metrics === "string") return metrics;
   const matrices = await readUnit(unit);
   if (!matrices) return "its weights are not all finite";
-  const spectra = matrices.map((w, group) => weightedSvd(w, metrics[group], useful));
+  const spectra = matrices.map((w, group) => weightedSvd(w, metrics[group], useful, kernels));
   return { unit, spectra, errors: sumErrors(spectra) };
 };
 
@@ -205,7 +207,7 @@ export const factorPass = <Stats>(
     ctx.progress({ kind: "start", task: name, total: units.length });
     for (const [index, unit] of units.entries()) {
       checkAborted(name, ctx.signal);
-      const work = await analyse(method, unit, rule, stats);
+      const work = await analyse(method, unit, rule, stats, ctx.kernels);
       if (typeof work === "string") report(unit.layers, { reason: work });
       else if (rule.kind === "budget") waiting.push(work);
       else done.push(...finish(work, rankOf({ ...unit, errors: work.errors }, rule)));

@@ -144,7 +144,7 @@ export const BLOCKS64 = { depth: 256, rows: 96, columns: 384 } as const;
 const WIDEST_TILE = 6;
 export const TILE_BYTES64 = 256;
 
-export const productBytes64 = (m: number, n: number, k: number): number => {
+const productBytes64 = (m: number, n: number, k: number): number => {
   const rows = Math.min(m + WIDEST_TILE - 1, BLOCKS64.rows);
   const columns = Math.min(n + WIDEST_TILE - 1, BLOCKS64.columns);
   return TILE_BYTES64 + (rows + columns) * Math.min(k, BLOCKS64.depth) * DOUBLE;
