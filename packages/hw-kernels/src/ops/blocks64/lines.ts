@@ -1,5 +1,5 @@
-import { type Body, f64, f64x2, i32, type Local, type Module, v128 } from "../../asm/index.ts";
-import { DOUBLE, type Int } from "./pack.ts";
+import { type Body, f64, f64x2, i32, type Module, v128 } from "../../asm/index.ts";
+import type { Int } from "./pack.ts";
 
 const VECTOR = 16;
 const SUMS = 4;
@@ -94,6 +94,3 @@ export const addRotate = (m: Module) =>
       },
     );
   });
-
-/** The address of element i of a line. */
-export const elementOf = (line: Int, i: Local<"i32">): Int => i32.add(line, i32.mul(i, DOUBLE));
