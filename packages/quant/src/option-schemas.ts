@@ -1,46 +1,17 @@
 import type { ActivationType } from "./export/fixed.ts";
 import type { AdaRoundOptions } from "./method/ada-round.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
+import type { FixedPointOptions } from "./method/fixed-point.ts";
 import type { Float16Options } from "./method/float16.ts";
 import type { MixedPrecisionOptions } from "./method/mixed-precision.ts";
 import type { RtnOptions } from "./method/rtn.ts";
 import type { SignRoundOptions } from "./method/sign-round.ts";
 import type { StaticInt8Options } from "./method/static-int8.ts";
+import type { TernaryOptions } from "./method/ternary.ts";
 import type { Calibrator } from "./range/calibrators.ts";
+import { all, boolean, names, object, oneOf, type Schema, selection } from "./schema-kit.ts";
 import type { Target, WeightForm } from "./support.ts";
-
-/** JSON Schema, the part that is used here. */
-interface Schema {
-  readonly type?: string;
-  readonly enum?: readonly (string | number)[];
-  readonly anyOf?: readonly Schema[];
-  readonly items?: Schema;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: boolean;
-  readonly description?: string;
-}
-
-/** Lists every member of a union of strings: one that is missing, or is none, does not compile. */
-const all = <T extends string>(members: Readonly<Record<T, true>>) => Object.keys(members) as T[];
-
-const object = <Options>(properties: Readonly<Record<keyof Options & string, Schema>>): Schema => ({
-  type: "object",
-  properties,
-  additionalProperties: false,
-});
-
-const boolean = (description: string): Schema => ({ type: "boolean", description });
-const oneOf = (values: readonly (string | number)[], description: string): Schema => ({ enum: values, description });
-
-const names: readonly Schema[] = [{ type: "string" }, { type: "array", items: { type: "string" } }];
-const selection = {
-  skip: { anyOf: names, description: "Layers that are left alone: names, operators, globs." },
-  only: { anyOf: names, description: "The only layers that are changed: names, operators, globs." },
-};
+import { valueSchemas } from "./value-schemas.ts";
 
 const perChannel = boolean("One scale for each output, or one for the whole weight.");
 const portable = boolean("7-bit weights, for processors whose 8-bit kernels saturate.");
@@ -87,6 +58,18 @@ const weightOptions: Readonly<Record<keyof RtnOptions & string, Schema>> = {
 };
 
 const rtn = object<RtnOptions>(weightOptions);
+
+/** Options of `rtn` but those of its grids. */
+const gridless = <Key extends keyof typeof weightOptions>(...left: readonly Key[]) =>
+  Object.fromEntries(Object.entries(weightOptions).filter(([key]) => !left.includes(key as Key))) as Readonly<
+    Record<Exclude<keyof typeof weightOptions, Key>, Schema>
+  >;
+
+const fixedPoint = object<FixedPointOptions>({
+  ...gridless("symmetric", "zeroPoint", "clip", "rounding", "portable"),
+  perTensor: boolean("One power of two for the whole weight."),
+});
+const ternary = object<TernaryOptions>(gridless("bits", "symmetric", "zeroPoint", "clip", "rounding", "portable"));
 
 const positive = (description: string): Schema => ({ type: "number", exclusiveMinimum: 0, description });
 const steps: Schema = { type: "integer", minimum: 1, description: "Steps for each layer." };
@@ -191,4 +174,15 @@ const float16 = object<Float16Options>({
 });
 
 /** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
-export const optionSchemas = { rtn, adaRound, signRound, mixedPrecision, dynamicInt8, staticInt8, float16 } as const;
+export const optionSchemas = {
+  rtn,
+  adaRound,
+  signRound,
+  mixedPrecision,
+  dynamicInt8,
+  staticInt8,
+  float16,
+  fixedPoint,
+  ternary,
+  ...valueSchemas,
+} as const;

@@ -16,7 +16,7 @@ export interface Book {
 }
 
 /** Row b holds what the codes of byte b stand for, low bits first. */
-const tableOf = ({ bits }: Plane, decode: (code: number) => number): Float32Array => {
+export const byteTable = ({ bits }: Plane, decode: (code: number) => number): Float32Array => {
   const perByte = BYTE_BITS / bits;
   const mask = 2 ** bits - 1;
   return Float32Array.from({ length: BYTES * perByte }, (_, i) =>
@@ -34,7 +34,7 @@ export const integerBooks = (bits: GridBits, fresh: Names): readonly Book[] => {
     const base = planes.length === 1 ? `unpack${bits}` : `unpack${bits}_${plane.bits}`;
     const [name, stored] = [fresh(base), fresh(`${base}_q`)];
     const middle = i === planes.length - 1 ? middleOf(bits) : 0;
-    const table = Int8Array.from(tableOf(plane, (code) => (code << plane.shift) - middle));
+    const table = Int8Array.from(byteTable(plane, (code) => (code << plane.shift) - middle));
     return {
       name,
       plane,

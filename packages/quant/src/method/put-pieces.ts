@@ -61,6 +61,7 @@ export const putPieces = async <Item>(
       action: "changed",
       form: pieces.form,
       ...(pieces.runtimes && { runtimes: pieces.runtimes }),
+      ...(pieces.note && { reason: pieces.note }),
       bytesBefore,
       bytesAfter,
     });

@@ -34,6 +34,27 @@ export const unfit = (layer: Layer): string | undefined => {
   return sizeOf(dims) === 0 ? "its weight is empty" : undefined;
 };
 
+/** Why an operator that multiplies by a stored matrix cannot stand for a layer, or undefined where it can. */
+export const noProduct = (layer: Layer, operator: string): string | undefined => {
+  if (layer.kind !== "linear" || layer.weight.tensor.dims.length !== 2)
+    return `${operator} takes the matrix of a linear layer`;
+  if (!readsWeight(layer)) return "its weight comes through other operators";
+  for (const { node, index } of layer.uses) {
+    if (node.domain !== "" || (node.opType !== "MatMul" && node.opType !== "Gemm") || index !== 1)
+      return `${operator} stands for x·W in MatMul and Gemm, not for input ${index} of ${node.opType}`;
+    if (node.opType === "Gemm" && attrs.intOf(node, "transA", 0) !== 0) return `${operator} has no transposed input`;
+    if (attrs.floatOf(node, "alpha", 1) !== 1 || attrs.floatOf(node, "beta", 1) !== 1)
+      return `${operator} has no alpha and beta`;
+  }
+  return undefined;
+};
+
+/** Why an operator cannot hold blocks of a size, or undefined where it can. */
+export const noBlock = (blockSize: number, operator: string): string | undefined =>
+  !Number.isInteger(Math.log2(blockSize)) || blockSize < SMALLEST_BLOCK
+    ? `${operator} takes blocks of a power of two of at least ${SMALLEST_BLOCK}, not ${blockSize}`
+    : undefined;
+
 /**
  * Why `MatMulNBits` cannot stand for a layer, or undefined where it can.
  *
@@ -41,19 +62,7 @@ export const unfit = (layer: Layer): string | undefined => {
  */
 export const noMatMulNBits = (layer: Layer, blockSize: number, floatZero8: boolean): string | undefined => {
   if (floatZero8) return "onnxruntime runs MatMulNBits with float zero points at 4 and 2 bits only";
-  if (layer.kind !== "linear" || layer.weight.tensor.dims.length !== 2)
-    return "MatMulNBits takes the matrix of a linear layer";
-  if (!readsWeight(layer)) return "its weight comes through other operators";
-  for (const { node, index } of layer.uses) {
-    if (node.domain !== "" || (node.opType !== "MatMul" && node.opType !== "Gemm") || index !== 1)
-      return `MatMulNBits stands for x·W in MatMul and Gemm, not for input ${index} of ${node.opType}`;
-    if (node.opType === "Gemm" && attrs.intOf(node, "transA", 0) !== 0) return "MatMulNBits has no transposed input";
-    if (attrs.floatOf(node, "alpha", 1) !== 1 || attrs.floatOf(node, "beta", 1) !== 1)
-      return "MatMulNBits has no alpha and beta";
-  }
-  if (!Number.isInteger(Math.log2(blockSize)) || blockSize < SMALLEST_BLOCK)
-    return `MatMulNBits takes blocks of a power of two of at least ${SMALLEST_BLOCK}, not ${blockSize}`;
-  return undefined;
+  return noProduct(layer, "MatMulNBits") ?? noBlock(blockSize, "MatMulNBits");
 };
 
 /** Why rows of a table cannot be decoded as they are gathered, or undefined where they can. */

@@ -54,15 +54,16 @@ const SMALL = 2048;
 const SMALL_SHARE = 1 / 8;
 
 /** Tables of at most this share of all weights keep 8 bits. */
-const SMALL_TABLE_SHARE = 1 / 64;
+export const SMALL_TABLE_SHARE = 1 / 64;
 
-const weightsOf = (all: readonly Layer[]): number => all.reduce((sum, { weight }) => sum + sizeOf(weight.dims), 0);
+export const weightsOf = (all: readonly Layer[]): number =>
+  all.reduce((sum, { weight }) => sum + sizeOf(weight.dims), 0);
 
 /**
  * The size up to which layers are stored as float16. The first convolutions of a network are its smallest and the most
  * sensitive: 512 of PP-OCRv4's 2.7 million weights make most of the error of 8 bits.
  */
-const smallLimit = (all: readonly Layer[]): number => {
+export const smallLimit = (all: readonly Layer[]): number => {
   const sizes = all.map(({ weight }) => sizeOf(weight.tensor.dims)).sort((a, b) => a - b);
   let left = SMALL_SHARE * sizes.reduce((sum, size) => sum + size, 0);
   let limit = 0;

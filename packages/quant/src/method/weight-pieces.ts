@@ -23,6 +23,8 @@ export interface LayerPieces {
   /** What the report calls the form. */
   readonly form: string;
   readonly runtimes?: ReportEntry["runtimes"];
+  /** What the report says of the form beside its name. */
+  readonly note?: string;
   readonly value?: Piece;
   readonly nodes?: ReadonlyMap<Node, Piece>;
   /** Weights that the pieces of `nodes` share. */

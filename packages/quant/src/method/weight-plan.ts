@@ -52,7 +52,7 @@ const KEPT_CONV_BLOCK = 128;
 const SMALLEST_DECODED_BLOCK = 8;
 
 /** The largest block of at most `wanted` columns that divides a row and fills whole bytes; undefined where none. */
-const dividingBlock = (columns: number, wanted: number, bits: number): number | undefined => {
+export const dividingBlock = (columns: number, wanted: number, bits: number): number | undefined => {
   for (let block = Math.min(wanted, columns); block >= Math.min(SMALLEST_DECODED_BLOCK, columns); block--)
     if (columns % block === 0 && (block * bits) % BYTE === 0) return block;
   return undefined;
@@ -116,7 +116,7 @@ const preferred = (layer: Layer, bits: WeightBits, target: Target): readonly Wei
  * Layers that lose much by fewer bits, or win little. Recurrent weights meet their own errors again at every step;
  * depthwise ones are few, and each output has few; a small table costs little in 8 bits, and gathers faster.
  */
-const alwaysSensitive = ({ kind, weight }: Layer, smallTable: number): boolean =>
+export const alwaysSensitive = ({ kind, weight }: Layer, smallTable: number): boolean =>
   kind === "recurrent" ||
   (kind === "conv" && weight.dims[1] === 1) ||
   (kind === "embedding" && sizeOf(weight.dims) <= smallTable);
