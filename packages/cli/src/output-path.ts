@@ -37,6 +37,35 @@ const outputFiles = (out: string): string[] =>
     .filter((name) => name === basename(out) || name.startsWith(`${basename(out)}_data`))
     .map((name) => join(dirname(out), name));
 
+/** The same for a folder as transformers.js reads it. */
+export interface OutputFolderRequest extends Omit<OutputRequest, "model"> {
+  /** The folder that is read. */
+  readonly folder: string;
+}
+
+const safe = (recipe: string) => recipe.replace(/[^\w.@-]+/g, "-");
+
+/**
+ * The folder that a compressed model goes to: `-o`, or `FOLDER-RECIPE` beside the one that is read. What is there may
+ * be added to by `force`; the folder that is read may be added to as well.
+ *
+ * @throws EspalierError `BAD_OPTION` where it is no folder, `EXISTS` where it holds something, unless `force`
+ */
+export const outputFolder = ({ folder, out, recipe, force = false }: OutputFolderRequest, cwd: string): string => {
+  const path = out === undefined ? `${folder.replace(/[/\\]+$/, "")}-${safe(recipe)}` : resolve(cwd, out);
+  if (!existsSync(path)) {
+    if (!isFolder(dirname(path)))
+      throw badUsage(`there is no folder "${dirname(path)}" for the output. Make it first.`);
+    return path;
+  }
+  if (!isFolder(path)) throw badUsage(`the output "${path}" is a file. Name a folder, as the model is one.`);
+  if (readdirSync(path).length > 0 && !force) {
+    const found = `"${path}" is there already. Name another folder by -o, or add to it by --force.`;
+    throw new EspalierError("EXISTS", "cli", found);
+  }
+  return path;
+};
+
 /**
  * Where the compressed model goes: `-o`, or `NAME.RECIPE.onnx` beside the model.
  *
@@ -45,7 +74,7 @@ const outputFiles = (out: string): string[] =>
  */
 export const outputPath = ({ model, out, recipe, force = false }: OutputRequest, cwd: string): string => {
   const input = resolve(cwd, model);
-  const name = `${basename(input).replace(/\.onnx$/i, "")}.${recipe.replace(/[^\w.@-]+/g, "-")}.onnx`;
+  const name = `${basename(input).replace(/\.onnx$/i, "")}.${safe(recipe)}.onnx`;
   const asked = out === undefined ? join(dirname(input), name) : resolve(cwd, out);
   const path = isFolder(asked) ? join(asked, name) : asked;
   if (!isFolder(dirname(path))) throw badUsage(`there is no folder "${dirname(path)}" for the output. Make it first.`);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openModel, saveModel } from "@espalier/core";
 import { gaussian, tinyConv, tinyMlp } from "@espalier/core/testing";
@@ -167,4 +167,41 @@ describe("the same command twice", () => {
       expect((await once("a.onnx")).equals(await once("b.onnx"))).toBe(true);
     });
   }
+});
+
+describe("compress of a folder as transformers.js reads it", () => {
+  const make = async () => {
+    mkdirSync(folder.at("net/onnx"), { recursive: true });
+    writeFileSync(folder.at("net/config.json"), JSON.stringify({ model_type: "bert" }));
+    writeFileSync(folder.at("net/tokenizer.json"), "{}");
+    await saveModel(tinyMlp().model, folder.at("net/onnx/model.onnx"));
+  };
+  const config = (name: string) => JSON.parse(readFileSync(folder.at(name, "config.json"), "utf8"));
+
+  it("writes such a folder, named after the recipe, with the dtype that the weights have", async () => {
+    await make();
+    const { code, stdout } = await run("compress", "net", "--recipe", "int8-weights", "--no-measure");
+    expect(code).toBe(0);
+    expect(stdout).toContain("net-int8-weights/onnx/model_quantized.onnx");
+    expect(config("net-int8-weights")["transformers.js_config"]).toEqual({ dtype: { model: "q8" } });
+    expect(existsSync(folder.at("net-int8-weights/tokenizer.json"))).toBe(true);
+    expect((await run("inspect", "net")).code).toBe(0);
+  });
+
+  it("adds to a folder that is there by --force only, and takes --dtype", async () => {
+    await make();
+    await run("compress", "net", "--recipe", "int8-weights", "--no-measure");
+    const args = ["compress", "net", "--recipe", "fp16", "--no-measure", "-o", "net-int8-weights"];
+    expect((await run(...args)).stderr).toMatch(/there already/);
+    expect((await run(...args, "--force", "--dtype", "q4f16")).code).toBe(0);
+    expect(existsSync(folder.at("net-int8-weights/onnx/model_q4f16.onnx"))).toBe(true);
+    expect(existsSync(folder.at("net-int8-weights/onnx/model_quantized.onnx"))).toBe(true);
+  });
+
+  it("refuses a dtype that is none, and --file for a file", async () => {
+    await make();
+    expect((await run("compress", "net", "--dtype", "int4", "--force")).code).toBe(2);
+    expect((await run("compress", "net/onnx/model.onnx", "--file", "model")).code).toBe(2);
+    expect((await run("compress", "net", "--file", "encoder_model")).code).toBe(3);
+  });
 });

@@ -67,4 +67,7 @@ export { type SegmentModelOptions, segmentModel } from "./segments/segment-model
 export { type Segment, type SegmentOptions, segments } from "./segments/segments.ts";
 export * from "./select.ts";
 export * from "./tensor.ts";
+export { type TransformersDtype, transformersDtypes } from "./transformers/dtypes.ts";
+export { findModelFile } from "./transformers/find-model-file.ts";
+export { type SaveTransformersOptions, saveTransformers } from "./transformers/save-transformers.ts";
 export { upgradeOpset } from "./upgrade/upgrade-opset.ts";

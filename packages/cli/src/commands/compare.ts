@@ -1,10 +1,11 @@
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { openModel } from "@espalier/core";
 import { comparisonOf } from "../comparison.ts";
 import { openData } from "../data/open-data.ts";
 import { EXIT } from "../exit-code.ts";
 import { interrupt } from "../interrupt.ts";
 import type { Io } from "../io.ts";
+import { modelSource } from "../model-source.ts";
 import { progressOn } from "../progress.ts";
 import { nodeRuntime } from "../runtime.ts";
 import { compareReport } from "../text/compare-report.ts";
@@ -21,7 +22,10 @@ export interface CompareFlags {
 
 /** `espalier compare`: how far B is from A, and which of the two is smaller and faster. */
 export const compareCommand = async (a: string, b: string, flags: CompareFlags, io: Io): Promise<number> => {
-  const [one, other] = [await openModel(resolve(io.cwd, a)), await openModel(resolve(io.cwd, b))];
+  const [one, other] = [
+    await openModel((await modelSource(a, io.cwd)).file),
+    await openModel((await modelSource(b, io.cwd)).file),
+  ];
   const progress = await progressOn(io.stderr);
   const stop = interrupt(io, progress.line);
   const data = flags.data === undefined ? undefined : await openData(flags.data, io.cwd, one);

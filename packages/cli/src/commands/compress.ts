@@ -1,15 +1,16 @@
-import { basename, relative, resolve } from "node:path";
+import { basename, relative } from "node:path";
 import { type CompressOptions, compress, type Report, type Target } from "@espalier/combine";
-import { hasExternalData, type Ort, openModel, saveModel } from "@espalier/core";
+import { type Ort, openModel } from "@espalier/core";
 import type { Data } from "../data/data.ts";
 import { openData } from "../data/open-data.ts";
+import { destination } from "../destination.ts";
 import { badUsage } from "../errors.ts";
 import { EXIT } from "../exit-code.ts";
 import { importer } from "../import-module.ts";
 import { interrupt } from "../interrupt.ts";
 import type { Io } from "../io.ts";
 import { passKernels } from "../kernels.ts";
-import { outputPath } from "../output-path.ts";
+import { modelSource } from "../model-source.ts";
 import { type Progress, progressOn } from "../progress.ts";
 import { readRecipe } from "../read-recipe.ts";
 import { nodeRuntime, webRuntime } from "../runtime.ts";
@@ -18,6 +19,8 @@ import { paperOf } from "../text/paper.ts";
 
 export interface CompressFlags {
   readonly output?: string;
+  readonly file?: string;
+  readonly dtype?: string;
   readonly recipe: string;
   readonly data?: string;
   readonly target?: Target;
@@ -88,13 +91,13 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
   const { recipe: asked, measure, maxDrop, seed, threads, force = false } = flags;
   if (maxDrop !== undefined && !measure) throw badUsage("--max-drop needs measuring. Leave --no-measure out.");
   const { recipe, folder } = await readRecipe(asked, io.cwd);
-  const input = resolve(io.cwd, model);
-  const before = await openModel(input);
-  const out = outputPath({ model, recipe: recipe.name, force, ...(flags.output && { out: flags.output }) }, io.cwd);
+  const source = await modelSource(model, io.cwd, flags.file);
+  const before = await openModel(source.file);
+  const out = destination(source, before, { ...flags, recipe: recipe.name, force }, io.cwd);
   const target = flags.target ?? recipe.target;
   const progress = await progressOn(io.stderr);
   const stop = interrupt(io, progress.line);
-  stop.writing(out);
+  if (out.path) stop.writing(out.path);
   let data: Data | undefined;
   try {
     if (flags.data !== undefined) data = await openData(flags.data, io.cwd, before);
@@ -115,11 +118,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
     };
     const { model: after, report, met, stopped } = await compress(before, options);
     // what was stopped is the best so far, and is written
-    const saved = await saveModel(after, out, {
-      force,
-      externalData: hasExternalData(before) || "auto",
-      ...(!stopped && { signal: stop.signal }),
-    });
+    const saved = await out.save(after, report.layers, stopped ? undefined : stop.signal);
     progress.stop();
     const shown = relative(io.cwd, saved.path);
     const path = shown.startsWith("..") ? saved.path : shown;

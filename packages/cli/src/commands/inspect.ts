@@ -1,8 +1,9 @@
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { openModel } from "@espalier/core";
 import { EXIT } from "../exit-code.ts";
 import { inspectionOf } from "../inspection.ts";
 import type { Io } from "../io.ts";
+import { modelSource } from "../model-source.ts";
 import { inspectReport } from "../text/inspect-report.ts";
 import { paperOf } from "../text/paper.ts";
 
@@ -12,7 +13,7 @@ export const inspectCommand = async (
   { json = false }: { readonly json?: boolean },
   io: Io,
 ): Promise<number> => {
-  const inspection = await inspectionOf(await openModel(resolve(io.cwd, file)));
+  const inspection = await inspectionOf(await openModel((await modelSource(file, io.cwd)).file));
   const text = json
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectReport(inspection, basename(file), paperOf(io));
