@@ -14,6 +14,7 @@ export { type FixedPointOptions, fixedPoint } from "./method/fixed-point.ts";
 export { type Float16Options, float16 } from "./method/float16.ts";
 export { type Fp4Options, fp4 } from "./method/fp4.ts";
 export { type Fp8Options, fp8 } from "./method/fp8.ts";
+export { type GptqOptions, gptq } from "./method/gptq.ts";
 export { type MixedBudget, type MixedPrecisionOptions, mixedPrecision } from "./method/mixed-precision.ts";
 export { type Mxfp4Options, mxfp4 } from "./method/mxfp4.ts";
 export { type Nf4Options, nf4 } from "./method/nf4.ts";

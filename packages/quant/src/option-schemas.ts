@@ -3,6 +3,7 @@ import type { AdaRoundOptions } from "./method/ada-round.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
 import type { FixedPointOptions } from "./method/fixed-point.ts";
 import type { Float16Options } from "./method/float16.ts";
+import type { GptqOptions } from "./method/gptq.ts";
 import type { MixedPrecisionOptions } from "./method/mixed-precision.ts";
 import type { RtnOptions } from "./method/rtn.ts";
 import type { SignRoundOptions } from "./method/sign-round.ts";
@@ -52,7 +53,10 @@ const weightOptions: Readonly<Record<keyof RtnOptions & string, Schema>> = {
   },
   float16Below: { type: "integer", minimum: 0, description: "Layers of at most so many weights are float16." },
   rest: oneOf(["float32", "float16"], "How biases, norms and other constants are stored."),
-  clip: oneOf(["none", "mse"], "Scale of the extremes, or that of the least squared error."),
+  clip: oneOf(
+    ["none", "mse", "imatrix"],
+    "Scale of the extremes, or of the least squared error; imatrix weighs it by data.",
+  ),
   accuracyLevel: oneOf([0, 1, 2, 3, 4], "Attribute of MatMulNBits; 4 is int8 activations."),
   rounding: oneOf(["auto", "nearest", "balanced"], "balanced keeps the sum of each row's errors near 0."),
 };
@@ -117,6 +121,22 @@ const mixedPrecision = object<Omit<MixedPrecisionOptions, "onFront">>({
   method: oneOf(["rtn", "adaRound", "signRound"], "How weights are rounded once the bits are chosen."),
 });
 
+const { rounding: _, ...compensated } = weightOptions;
+const gptq = object<GptqOptions>({
+  ...compensated,
+  sequential: boolean("Calibrate each part of the model on what the quantized parts before it give."),
+  damp: {
+    type: "number",
+    minimum: 0,
+    maximum: 1,
+    description: "Added to Gram matrices, as a share of their diagonal's mean.",
+  },
+  activationOrder: boolean("Columns of the largest inputs are rounded first."),
+  staticGroups: boolean("Scales of all blocks are chosen before the first column is rounded."),
+  sweepBlock: { type: "integer", minimum: 1, description: "Columns after which the rest of a row is updated." },
+  refine: { type: "integer", minimum: 0, description: "Rounds of moving scales and codes afterwards." },
+});
+
 const dynamicInt8 = object<DynamicInt8Options>({
   ...selection,
   weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
@@ -176,6 +196,7 @@ const float16 = object<Float16Options>({
 /** JSON Schema of the options of each pass, for recipes. What only code can say (functions) is left out. */
 export const optionSchemas = {
   rtn,
+  gptq,
   adaRound,
   signRound,
   mixedPrecision,

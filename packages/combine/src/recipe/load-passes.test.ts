@@ -112,7 +112,7 @@ describe("loadPasses", () => {
       'recipe.passes[0].pass: module "@espalier/quant" has no pass "rtm"; did you mean "rtn"?',
       'recipe.passes[1].options has no "bitz"; did you mean "bits"?',
       "recipe.passes[1].options.bits is 9, and must be 8, 6, 5, 4, 3 or 2.",
-      'recipe.passes[1].options.clip is "max", and must be "none" or "mse".',
+      'recipe.passes[1].options.clip is "max", and must be "none", "mse" or "imatrix".',
       `recipe.passes[2].pass: module "espalier-pass-y" could not be loaded (Cannot find package 'espalier-pass-y')`,
       'recipe.passes[3].pass is "rtn", and must name a module and its export',
       'recipe.passes[4]: "espalier-pass-x/strict" refused its options: bits is 3. Choose 4.',

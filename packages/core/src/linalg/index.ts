@@ -6,7 +6,9 @@ export {
   invertCholesky,
   solveCholesky,
 } from "./cholesky.ts";
+export { compensatingSweep, SWEEP_BLOCK, type SweepOptions } from "./compensating-sweep.ts";
 export { type Eigen, eigenSymmetric } from "./eigen.ts";
+export { type InverseFactor, inverseFactor } from "./inverse-factor.ts";
 export { leastSquares, ridge } from "./least-squares.ts";
 export { type LinearAlgebra, linearAlgebra } from "./linear-algebra.ts";
 export { gramMatrix, type MatmulOptions, matmul } from "./matmul.ts";

@@ -7,11 +7,11 @@ import {
   type Pass,
   type PassKernels,
 } from "@espalier/core";
+import { type InverseFactor, inverseFactor, SWEEP_BLOCK } from "@espalier/core/linalg";
 import { badOption } from "../errors.ts";
 import { roundHalfEven } from "../half-even.ts";
 import { patternText } from "../pattern/pattern.ts";
-import { type InverseFactor, inverseFactor } from "../solve/inverse-factor.ts";
-import { BLOCK, sparseGptSweep } from "../solve/sparse-gpt.ts";
+import { sparseGptSweep } from "../solve/sparse-gpt.ts";
 import { type DataOptions, dataPass } from "./data-pass.ts";
 import { ruleOf } from "./prune-options.ts";
 
@@ -49,7 +49,7 @@ const USUAL_DAMP = 0.01;
  */
 export const sparseGpt = ({
   damp = USUAL_DAMP,
-  blockSize = BLOCK,
+  blockSize = SWEEP_BLOCK,
   quantize,
   ...options
 }: SparseGptOptions = {}): Pass => {

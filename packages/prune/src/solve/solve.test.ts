@@ -1,10 +1,9 @@
 import { createRng } from "@espalier/core";
-import { cholesky, invertCholesky, type Matrix, matrix } from "@espalier/core/linalg";
+import { cholesky, inverseFactor, invertCholesky, type Matrix, matrix } from "@espalier/core/linalg";
 import { describe, expect, it } from "vitest";
 import { outputError, randomGram } from "../../test/toy.ts";
 import { roundHalfEven } from "../half-even.ts";
 import { obsTrace, restrictedRow, shareOut } from "./exact-obs.ts";
-import { inverseFactor } from "./inverse-factor.ts";
 import { sparseGptSweep } from "./sparse-gpt.ts";
 
 const normals = (count: number, seed: number) => {

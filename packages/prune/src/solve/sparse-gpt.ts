@@ -1,10 +1,7 @@
 import type { PassKernels } from "@espalier/core";
-import { linearAlgebra, type Matrix, matrix } from "@espalier/core/linalg";
+import { compensatingSweep, type Matrix, SWEEP_BLOCK } from "@espalier/core/linalg";
 import { dropLowest } from "../pattern/lowest.ts";
 import type { Pattern } from "../pattern/pattern.ts";
-
-/** Columns in a block. Source: arXiv:2301.00774, section 3. */
-export const BLOCK = 128;
 
 export interface SweepOptions {
   /** How many weights go before column `end`; those of each block are chosen when it begins. */
@@ -49,18 +46,20 @@ export const sparseGptSweep = (
   w: Float64Array,
   columns: number,
   U: Matrix,
-  { goneBefore, pattern, mask, blockSize = BLOCK, round, kernels }: SweepOptions,
+  { goneBefore, pattern, mask, blockSize = SWEEP_BLOCK, round, kernels }: SweepOptions,
 ): void => {
-  const { matmul } = linearAlgebra(kernels);
   const rows = w.length / columns;
   const diagonal = Float64Array.from({ length: columns }, (_, j) => U.data[j * columns + j]);
   const size = pattern ? pattern.of * Math.ceil(blockSize / pattern.of) : blockSize;
   const groupScores = new Float32Array(pattern?.of ?? 0);
   let gone = 0;
-  for (let from = 0; from < columns; from += size) {
-    const to = Math.min(from + size, columns);
-    const width = to - from;
-    const drop = new Uint8Array(rows * width);
+  let first = 0;
+  let width = 0;
+  let drop = new Uint8Array();
+  const begin = (from: number, to: number) => {
+    first = from;
+    width = to - from;
+    drop = new Uint8Array(rows * width);
     if (mask) for (let r = 0; r < rows; r++) drop.set(mask.subarray(r * columns + from, r * columns + to), r * width);
     else if (!pattern && goneBefore) {
       const scores = new Float32Array(rows * width);
@@ -70,28 +69,13 @@ export const sparseGptSweep = (
       dropLowest(scores, count, drop);
       gone += count;
     }
-    const errors = matrix(rows, width);
-    for (let r = 0; r < rows; r++)
-      for (let j = from; j < to; j++) {
-        const at = r * columns + j;
-        const dropAt = r * width + j - from;
-        if (pattern && !mask && j % pattern.of === 0)
-          chooseGroup(w, at, pattern, diagonal, j, groupScores, drop, dropAt);
-        const value = w[at];
-        const stored = drop[dropAt] ? 0 : round ? round(value, r, j) : value;
-        const error = (value - stored) / diagonal[j];
-        w[at] = stored;
-        if (error === 0) continue;
-        errors.data[dropAt] = error;
-        for (let k = j + 1, u = j * columns + k, to_ = at + 1; k < to; k++, u++, to_++) w[to_] -= error * U.data[u];
-      }
-    if (to === columns) continue;
-    // [rows, width] x [width, rest] -> [rows, rest]
-    const rest = columns - to;
-    const ahead = matrix(width, rest);
-    for (let j = 0; j < width; j++)
-      ahead.data.set(U.data.subarray((from + j) * columns + to, (from + j + 1) * columns), j * rest);
-    const update = matmul(errors, ahead).data;
-    for (let r = 0, at = 0; r < rows; r++) for (let k = to; k < columns; k++, at++) w[r * columns + k] -= update[at];
-  }
+  };
+  const store = (value: number, r: number, j: number): number => {
+    const dropAt = r * width + j - first;
+    if (pattern && !mask && j % pattern.of === 0)
+      chooseGroup(w, r * columns + j, pattern, diagonal, j, groupScores, drop, dropAt);
+    if (drop[dropAt]) return 0;
+    return round ? round(value, r, j) : value;
+  };
+  compensatingSweep(w, columns, U, { blockSize: size, begin, store, kernels });
 };

@@ -48,6 +48,8 @@ export interface GridOptions {
    */
   readonly range?: "full" | "narrow";
   readonly clip?: Clip;
+  /** [columns], what the squared error of each column counts in a search for scales: the mean square of its input. */
+  readonly importance?: ArrayLike<number>;
   readonly scaleType?: ScaleType;
   /** Zero points of an asymmetric grid: whole numbers keep 0 exact, floats fit the range closer. */
   readonly zeroPoint?: "integer" | "float";

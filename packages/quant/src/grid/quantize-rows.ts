@@ -3,6 +3,7 @@ import { bitsOf, rowExtremes } from "./extremes.ts";
 import { type Grid, type GridOptions, highestOf, middleOf } from "./grid.ts";
 import { affineRow, type RowScales, symmetricRow } from "./plain-scales.ts";
 import { searchedScales } from "./searched-scales.ts";
+import { weightedScales } from "./weighted-scales.ts";
 
 /**
  * A matrix on a grid by rounding to nearest, block by block along the rows.
@@ -25,6 +26,7 @@ export const quantizeRows = (
     clip = "none",
     scaleType = "float32",
     zeroPoint = "integer",
+    importance,
   }: GridOptions = {},
 ): Grid => {
   const blocks = Math.ceil(columns / blockSize);
@@ -43,6 +45,10 @@ export const quantizeRows = (
   const grid: RowGrid = { inverses, zeros: new Float64Array(blocks).fill(middle), whole, lowest, highest };
   const rowScales: RowScales = { scales, half, ends };
   const search = clip === "mse" || !whole ? searchedScales({ clip, half, whole, highest, signed }) : undefined;
+  const weighted = importance && clip === "mse" && whole ? weightedScales({ half, highest, signed }) : undefined;
+  const counts = Float64Array.from(importance ?? []);
+
+  const countsOf = (block: number) => counts.subarray(block * blockSize, (block + 1) * blockSize);
 
   /** Scales of a row's blocks one by one, where more than their extremes decides. */
   const searchRow = (row: number, { symmetric: scaleOf, affine }: NonNullable<typeof search>) => {
@@ -52,11 +58,11 @@ export const quantizeRows = (
       const end = row * columns + Math.min(columns, (block + 1) * blockSize);
       if (!Number.isFinite(ends[2 * block]!) || !Number.isFinite(ends[2 * block + 1]!)) scales[at] = Number.NaN;
       else if (zeroPoints) {
-        const { scale, zero } = affine(w, start, end);
+        const { scale, zero } = weighted?.affine(w, start, end, countsOf(block)) ?? affine(w, start, end);
         scales[at] = scale;
         zeroPoints[at] = zero;
         grid.zeros[block] = zero;
-      } else scales[at] = scaleOf(w, start, end);
+      } else scales[at] = weighted?.symmetric(w, start, end, countsOf(block)) ?? scaleOf(w, start, end);
       inverses[block] = 1 / scales[at]!;
     }
   };

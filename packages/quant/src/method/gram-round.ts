@@ -12,6 +12,7 @@ import type { Matrix } from "@espalier/core/linalg";
 import { allFinite } from "../grid/all-finite.ts";
 import type { Grid, GridOptions } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
+import { stacked } from "../grid/row-parts.ts";
 import { calibratedRound } from "./calibrated-round.ts";
 import { type RtnOptions, weightPass } from "./weight-pass.ts";
 
@@ -31,42 +32,6 @@ export type RoundRows = (
   rng: Rng,
   layer: Layer,
 ) => Grid;
-
-/** Grids of the groups of a convolution, one after the other. */
-const stacked = (grids: readonly Grid[]): Grid => {
-  const [first] = grids as readonly [Grid, ...Grid[]];
-  if (grids.length === 1) return first;
-  const join = <T extends Uint8Array | Float32Array>(make: (length: number) => T, parts: readonly T[]): T => {
-    const all = make(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all;
-  };
-  const { packed: _, ...rest } = first;
-  const makeZeros = (length: number) =>
-    first.zeroPoints instanceof Float32Array ? new Float32Array(length) : new Uint8Array(length);
-  return {
-    ...rest,
-    rows: grids.reduce((sum, { rows }) => sum + rows, 0),
-    codes: join(
-      (length) => new Uint8Array(length),
-      grids.map(({ codes }) => codes),
-    ),
-    scales: join(
-      (length) => new Float32Array(length),
-      grids.map(({ scales }) => scales),
-    ),
-    zeroPoints:
-      first.zeroPoints &&
-      join<Uint8Array | Float32Array>(
-        makeZeros,
-        grids.map(({ zeroPoints }) => zeroPoints!),
-      ),
-  };
-};
 
 /**
  * The rows of a layer by what calibration tells of their input, group by group; to nearest where it tells nothing or

@@ -20,6 +20,7 @@ import { freshNames } from "../export/piece.ts";
 import type { GridOptions } from "../grid/grid.ts";
 import { readElsewhere } from "../other-readers.ts";
 import { floatConstants, halfConstants } from "./half-constants.ts";
+import { importanceRound } from "./importance-round.ts";
 import { putPieces } from "./put-pieces.ts";
 import { BLOCKED_OPSET, PER_AXIS_OPSET } from "./weight-fit.ts";
 import { codebooks, gridOptionsOf, type PieceOptions, piecesOf, type Round, settled } from "./weight-pieces.ts";
@@ -114,7 +115,7 @@ const plansOf = (
  * A pass that quantizes weights only: it plans as `rtn` does, rounds by the method's own rule, and writes every form that
  * `rtn` writes.
  */
-export const weightPass = ({ name, stage = "quantize", traits, options: given, round: ruleOf }: WeightMethod): Pass => {
+export const weightPass = ({ name, stage = "quantize", traits, options: given, round }: WeightMethod): Pass => {
   const {
     bits = 8,
     blockSize = "auto",
@@ -131,6 +132,10 @@ export const weightPass = ({ name, stage = "quantize", traits, options: given, r
     only,
     ...grids
   } = given;
+  const weighed = grids.clip === "imatrix";
+  const ruleOf: WeightMethod["round"] =
+    round ?? (weighed ? (model, ctx, planned) => importanceRound(name, model, ctx, planned) : undefined);
+  const needs = weighed ? { needs: ["calibration", "ort"] as const } : {};
   const apply = async (original: Model, ctx: Context): Promise<Model> => {
     const model = withOpset(original, form === "DequantizeLinear", bits < FULL_BITS || typeof blockSize === "number");
     const all = layers(model);
@@ -152,7 +157,7 @@ export const weightPass = ({ name, stage = "quantize", traits, options: given, r
     const plans = plansOf(name, all, options, { skip, only }, (layer, reason) =>
       ctx.report({ pass: name, layer: layer.name, action: "skipped", reason }),
     );
-    let round: Round | undefined;
+    let rule: Round | undefined;
     if (ruleOf) {
       const planned = new Map<Layer, GridOptions>();
       for (const [layer, plan] of plans) {
@@ -162,14 +167,15 @@ export const weightPass = ({ name, stage = "quantize", traits, options: given, r
         const grid = gridOptionsOf(layer, final, options, grids.clip);
         if (grid) planned.set(layer, grid);
       }
-      round = await ruleOf(model, ctx, planned);
+      rule = await ruleOf(model, ctx, planned);
     }
     const fresh = freshNames(model);
     const books = codebooks(fresh);
     const result = await putPieces(model, ctx, {
       name,
       items: plans,
-      pieces: (layer, plan) => piecesOf(layer, plan, grids, options, { fresh, books, round, kernels: ctx.kernels }),
+      pieces: (layer, plan) =>
+        piecesOf(layer, plan, grids, options, { fresh, books, round: rule, kernels: ctx.kernels }),
       rest: async () => {
         if (rest !== "float16") return [];
         const weights = new Set(all.map((layer) => layer.weight.tensor));
@@ -179,5 +185,5 @@ export const weightPass = ({ name, stage = "quantize", traits, options: given, r
     });
     return result === model ? original : result;
   };
-  return definePass({ name, stage, ...(traits && { traits }), apply });
+  return definePass({ name, stage, traits: { ...needs, ...traits }, apply });
 };

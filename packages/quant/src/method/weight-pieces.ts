@@ -32,8 +32,11 @@ export interface LayerPieces {
 }
 
 export interface PieceOptions {
-  /** Search for the scale with the least squared error of the weights, or take the extreme's. */
-  readonly clip?: Clip;
+  /**
+   * Search for the scale with the least squared error of the weights, or take the extreme's. `imatrix` weighs each error
+   * by the mean square of the input that its weight meets, and needs calibration data.
+   */
+  readonly clip?: Clip | "imatrix";
   /** MatMulNBits' attribute: 0 unset, 1 float32, 2 float16, 3 bfloat16, 4 int8 activations. */
   readonly accuracyLevel?: number;
   /** `balanced` keeps the sum of each row's errors near 0 (see `balanceRows`); `auto` does so for convolutions. */
@@ -93,7 +96,7 @@ export const gridOptionsOf = (
   layer: Layer,
   { bits, blockSize }: WeightPlan,
   options: PlanOptions,
-  clip: Clip = "none",
+  clip: PieceOptions["clip"] = "none",
 ): (GridOptions & { readonly bits: GridBits; readonly blockSize: number }) | undefined => {
   if (bits === HALF_BITS) return undefined;
   const [channels, columns] = rowsOf(layer);
@@ -105,7 +108,7 @@ export const gridOptionsOf = (
     // Layers that keep 8 bits among fewer stay symmetric: offsets would buy them nothing.
     symmetric: options.symmetric || bits > options.bits,
     zeroPoint: options.zeroPoint,
-    clip,
+    clip: clip === "imatrix" ? "mse" : clip,
     scaleType: tensor.type === "float16" || halfIsSmaller(scales, `${name}_s`) ? "float16" : "float32",
   };
 };

@@ -1,5 +1,6 @@
-import type { PassKernels } from "@espalier/core";
-import { linearAlgebra, type Matrix, matrix } from "@espalier/core/linalg";
+import type { PassKernels } from "../pass-kernels.ts";
+import { linearAlgebra } from "./linear-algebra.ts";
+import { type Matrix, matrix } from "./matrix.ts";
 
 /** Rows and columns in reverse order. */
 const flipped = ({ rows, columns, data }: Matrix): Matrix => ({ rows, columns, data: data.toReversed() });
@@ -9,6 +10,8 @@ export interface InverseFactor {
   readonly U: Matrix;
   /** 1 where an input is always zero. */
   readonly dead: Uint8Array;
+  /** What was added to the diagonal. */
+  readonly damping: number;
 }
 
 /**
@@ -28,6 +31,6 @@ export const inverseFactor = (H: Matrix, damp: number, kernels?: PassKernels): I
       dead[j] = 1;
       filled.data[j * n + j] = 1;
     }
-  const { l } = dampedCholesky(flipped(filled), { damp });
-  return { U: flipped(invertLower(l)), dead };
+  const { l, damping } = dampedCholesky(flipped(filled), { damp });
+  return { U: flipped(invertLower(l)), dead, damping };
 };
