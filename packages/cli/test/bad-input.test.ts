@@ -38,7 +38,7 @@ describe("a bad model: exit code 3, one line with the code, nothing written", ()
       ];
       for (const args of commands) {
         const { code, stdout, stderr } = await run(...args, "--json");
-        expect(stderr, args[0]).toMatch(/^espalier: [A-Z_]+ \[core\/onnx\] .*\.\n$/);
+        expect(stderr, args[0]).toMatch(/^espalier: [A-Z_]+ \[core\/(onnx|transformers)\] .*\.\n$/);
         const { error } = JSON.parse(stdout);
         expect(["NOT_FOUND", "BAD_PATH", "BAD_MODEL", "BAD_TENSOR"]).toContain(error.code);
         expect(code).toBe(3);

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { chain, runPass } from "./chain.ts";
 import { definePass } from "./define-pass.ts";
 import { edit } from "./edit/edit.ts";
-import type { Pass, Rng } from "./pass.ts";
+import type { Rng } from "./numeric/rng.ts";
+import type { Pass } from "./pass.ts";
 import { type Tensor, tensor } from "./tensor.ts";
 import { testPass, tinyMlp } from "./testing/index.ts";
 

@@ -49,7 +49,7 @@ export type * from "./model.ts";
 export * from "./numeric/floats.ts";
 export * from "./numeric/half.ts";
 export { permute } from "./numeric/permute.ts";
-export { createRng } from "./numeric/rng.ts";
+export { createRng, type Rng } from "./numeric/rng.ts";
 export { type ModelInput, type OpenOptions, openModel } from "./onnx/open.ts";
 export { readOnnx, readTensorProto } from "./onnx/read.ts";
 export { type SavedModel, type SaveOptions, saveModel } from "./onnx/save.ts";

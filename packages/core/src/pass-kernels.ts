@@ -4,7 +4,7 @@ import type { Matrix } from "./linalg/matrix.ts";
 import type { Qr } from "./linalg/qr.ts";
 import type { RandomizedOptions, RandomizedSvd } from "./linalg/randomized-svd.ts";
 import type { Svd } from "./linalg/svd.ts";
-import type { Rng } from "./pass.ts";
+import type { Rng } from "./numeric/rng.ts";
 
 /** Floats that are copied from where they lie as they are wanted. */
 export interface FloatSource {

@@ -1,5 +1,6 @@
 import type { Layer } from "./layers.ts";
 import type { Model } from "./model.ts";
+import type { Rng } from "./numeric/rng.ts";
 import type { PassKernels } from "./pass-kernels.ts";
 import type { Ort } from "./run/ort.ts";
 import type { Tensor } from "./tensor.ts";
@@ -81,16 +82,6 @@ export interface ReportEntry {
   readonly reason?: string;
   readonly bytesBefore?: number;
   readonly bytesAfter?: number;
-}
-
-/** Seeded random numbers; `fork(label)` gives an independent stream that depends on the seed and the label only. */
-export interface Rng {
-  /** Uniform in [0, 1), 32 random bits. */
-  uniform(): number;
-  normal(): number;
-  /** Uniform integer in [0, n). */
-  below(n: number): number;
-  fork(label: string): Rng;
 }
 
 /** What a pass is given. Everything heavy is injected. */

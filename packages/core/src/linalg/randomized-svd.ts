@@ -1,4 +1,4 @@
-import type { Rng } from "../pass.ts";
+import type { Rng } from "../numeric/rng.ts";
 import { matmul } from "./matmul.ts";
 import { badMatrix, leftColumns, type Matrix, matrix, squaredNorm } from "./matrix.ts";
 import { qr } from "./qr.ts";

@@ -1,4 +1,12 @@
-import type { Rng } from "../pass.ts";
+/** Seeded random numbers; `fork(label)` gives an independent stream that depends on the seed and the label only. */
+export interface Rng {
+  /** Uniform in [0, 1), 32 random bits. */
+  uniform(): number;
+  normal(): number;
+  /** Uniform integer in [0, n). */
+  below(n: number): number;
+  fork(label: string): Rng;
+}
 
 const TWO_32 = 2 ** 32;
 const GOLDEN = 0x9e3779b9;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as node from "onnxruntime-node";
 import * as web from "onnxruntime-web";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { realFeeds } from "../../test/real-feeds.ts";
 import { realModels } from "../../test/real-models.ts";
 import { makeNode } from "../attrs.ts";
@@ -87,14 +87,16 @@ describe.each([
 
 describe("openSession", () => {
   it("leaves nothing in the temporary folder, not even where the model is refused", async () => {
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith("espalier-run-"));
+    const own = mkdtempSync(join(folder, "tmp-"));
+    vi.stubEnv("TMPDIR", own);
+    vi.stubEnv("TEMP", own);
     const model = await openModel(realModels.classifier);
     const { path } = await saveModel(model, join(folder, "external.onnx"), { externalData: true });
     const external = await openModel(path);
     const session = await openSession(node, external, { fetch: [external.graph.nodes[2].outputs[0]] });
     await session.release();
     await expect(openSession(node, external, { fetch: ["nowhere"] })).rejects.toMatchObject({ code: "RUNTIME" });
-    const after = readdirSync(tmpdir()).filter((name) => name.startsWith("espalier-run-"));
-    expect(after).toEqual(before);
+    vi.unstubAllEnvs();
+    expect(readdirSync(own)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { consumers, type Layer, type Model } from "@espalier/core";
-import type { Place } from "./static-places.ts";
+import type { Place } from "./place.ts";
 
 /**
  * Layers between integer ones: what they read is on a grid, and what they give goes onto one, so that float would buy

@@ -22,9 +22,10 @@ import { type Calibrator, type Range, rangeOf } from "../range/calibrators.ts";
 import { emptyRange, type RangeStats, updateRange } from "../range/histogram.ts";
 import { runtimesOf } from "../support.ts";
 import { partialFloat } from "./partial-float.ts";
+import type { Place } from "./place.ts";
 import { restInEightBits } from "./rest.ts";
 import { type Grids, gridsOf, staticPieces } from "./static-pieces.ts";
-import { type Place, type PlaceOptions, placesOf } from "./static-places.ts";
+import { type PlaceOptions, placesOf } from "./static-places.ts";
 import { staticWeight } from "./static-weight.ts";
 import { PER_AXIS_OPSET } from "./weight-fit.ts";
 

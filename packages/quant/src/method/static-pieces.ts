@@ -14,7 +14,7 @@ import type { Names, Piece } from "../export/piece.ts";
 import type { Replacements } from "../export/rewrite.ts";
 import type { StaticForm, StaticUse } from "../export/static-form.ts";
 import type { Range } from "../range/calibrators.ts";
-import type { Place } from "./static-places.ts";
+import type { Place } from "./place.ts";
 
 /** Values on their grids, each made when first asked for. */
 export interface Grids {

@@ -16,16 +16,8 @@ import {
   unselected,
 } from "@espalier/core";
 import { readElsewhere } from "../other-readers.ts";
+import type { Place } from "./place.ts";
 import { placesBetween } from "./places-between.ts";
-
-/** A use of a layer that can run on integers. */
-export interface Place {
-  readonly layer: Layer;
-  readonly node: Node;
-  /** The Relu or Clip behind it that its range stands for, or the node itself. */
-  readonly last: Node;
-  readonly bias: Tensor | undefined;
-}
 
 export interface PlaceOptions extends Selection {
   readonly float: "auto" | "none" | LayerFilter;

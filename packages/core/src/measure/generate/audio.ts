@@ -1,4 +1,4 @@
-import type { Rng } from "../../pass.ts";
+import type { Rng } from "../../numeric/rng.ts";
 
 const HARMONICS = 20;
 /** Pitch of a voice and of the swelling of its syllables, as a share of the sampling rate. */

@@ -1,6 +1,6 @@
 import { toBfloat16 } from "../../numeric/bfloat16.ts";
 import { toHalf } from "../../numeric/half.ts";
-import type { Rng } from "../../pass.ts";
+import type { Rng } from "../../numeric/rng.ts";
 import { type DataType, type DataTypeMap, dataTypes, sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { voice } from "./audio.ts";
 import { madeUpImage } from "./image.ts";

@@ -1,7 +1,8 @@
 import { checkAborted } from "../../abort.ts";
 import { EspalierError, isEspalierError } from "../../errors.ts";
 import { isFloatType } from "../../numeric/floats.ts";
-import type { Feeds, Rng } from "../../pass.ts";
+import type { Rng } from "../../numeric/rng.ts";
+import type { Feeds } from "../../pass.ts";
 import type { Session } from "../../run/session.ts";
 import type { Tensor } from "../../tensor.ts";
 import { numbersOf } from "../numbers.ts";

@@ -1,4 +1,4 @@
-import type { Rng } from "../../pass.ts";
+import type { Rng } from "../../numeric/rng.ts";
 import { addSmoothField } from "./smooth-field.ts";
 import { type Canvas, drawDisc } from "./strokes.ts";
 import { anyColor, between, writeLine, writeOne } from "./writing.ts";

@@ -1,4 +1,4 @@
-import type { Rng } from "../../pass.ts";
+import type { Rng } from "../../numeric/rng.ts";
 import type { Canvas } from "./strokes.ts";
 
 /** Octaves below this many pixels are left out. */

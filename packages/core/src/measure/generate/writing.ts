@@ -1,4 +1,4 @@
-import type { Rng } from "../../pass.ts";
+import type { Rng } from "../../numeric/rng.ts";
 import { type Canvas, drawStroke } from "./strokes.ts";
 
 /** Of a glyph, against the height of the line. */

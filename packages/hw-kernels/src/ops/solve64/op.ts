@@ -2,18 +2,9 @@ import type { Op, Values } from "../../op.ts";
 import { doubleBound } from "../bounds.ts";
 import { cut } from "../cut.ts";
 import { randomDoubles } from "../seeded.ts";
+import { solve64Args } from "./args.ts";
 import { triangleSteps } from "./reference.ts";
 
-export const solve64Args = {
-  l: "f64[]",
-  x: "f64[] inout",
-  n: "i32",
-  count: "i32",
-  strideL: "i32",
-  strideX: "i32",
-  transposed: "i32",
-  across: "i32",
-} as const;
 type Args = typeof solve64Args;
 
 /** A lower triangle with a dominant diagonal, other numbers above it. */

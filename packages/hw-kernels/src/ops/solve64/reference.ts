@@ -1,5 +1,5 @@
 import type { Values } from "../../op.ts";
-import type { solve64Args } from "./op.ts";
+import type { solve64Args } from "./args.ts";
 
 /**
  * Each of the four cases as one forward substitution: element (i, c) of the unknowns lies at `at(i, c)`, and the triangle

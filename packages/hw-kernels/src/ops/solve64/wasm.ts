@@ -1,7 +1,7 @@
 import { f64x2, i32, type Module, select, v128 } from "../../asm/index.ts";
 import { kernelParameters, type WasmVariant } from "../../op.ts";
 import { addPanelCopy, DOUBLE, least } from "../blocks64/pack.ts";
-import { solve64Args } from "./op.ts";
+import { solve64Args } from "./args.ts";
 
 const VECTOR = 16;
 const WIDTH = 8;
