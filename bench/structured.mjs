@@ -1,4 +1,4 @@
-// What structured pruning costs without training: node bench/structured.mjs rec|det|minilm|tinylm [RATIO…] [--json].
+// What structured pruning costs without training: node bench/structured.mjs rec|det|cls|minilm|tinylm|mnist-resnet [RATIO…] [--json].
 // Of each ratio of multiply-accumulates, plain L1 (the same share of every group, nothing made up for) beside ours, on
 // the same calibration data: bytes, multiply-accumulates, latency against float32, the task's metrics.
 import { readFile } from "node:fs/promises";
@@ -13,6 +13,7 @@ import {
   openSession,
   runPass,
 } from "../packages/core/dist/index.js";
+import { createKernels } from "../packages/hw-kernels/dist/index.js";
 import { structured } from "../packages/prune/dist/index.js";
 import { floatModel } from "./lib/places.mjs";
 
@@ -38,13 +39,14 @@ const measured = async (made) => {
   return Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value]));
 };
 
+const kernels = await createKernels({ threads: 1, prefer: "simd" });
 const feeds = await latencyFeed();
 const before = await countMacs(model, { ort, feeds });
 const rows = [{ way: "float32", bytes: measureSize(model).bytes, macs: 1, latency: 1, ...(await measured(model)) }];
 for (const ratio of ratios.length > 0 ? ratios : USUAL_RATIOS)
   for (const [way, options] of Object.entries(ways)) {
     const start = performance.now();
-    const made = await runPass(model, structured({ ...options, ratio: Number(ratio) }), { ort, calibration });
+    const made = await runPass(model, structured({ ...options, ratio: Number(ratio) }), { ort, calibration, kernels });
     const seconds = (performance.now() - start) / 1000;
     const { ratio: latency } = await measureLatency({
       before: model,

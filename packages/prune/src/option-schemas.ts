@@ -96,11 +96,12 @@ export const optionSchemas = {
     skip: common.skip,
     only: common.only,
     ratio: { ...share, description: "Share of the multiply-accumulates to remove." },
-    score: { enum: ["l1", "l2", "median", "activation", "outputError"], description: "Which units go first." },
+    score: { enum: ["l1", "l2", "median", "scale", "activation", "outputError"], description: "Which units go first." },
     scope: { enum: ["local", "global"], description: "The same share of every group, or where it costs least." },
     multiple: { type: "number", minimum: 1, description: "Counts that stay are multiples of this." },
     keep: { ...share, description: "Share of the units of each group that stays at least." },
     reconstruct: { type: "boolean", description: "Solve the weights that take units in anew, on the data." },
+    sequential: { type: "boolean", description: "Solve each on what the pruned layers before it give." },
     kinds: { type: "array", items: kinds, description: "Kinds of units that may go." },
   }),
 } as const;

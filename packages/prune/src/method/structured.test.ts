@@ -235,12 +235,10 @@ describe("outputErrorScore", () => {
     const units = Array.from({ length: 8 }, (_, unit) => [unit]);
     const group: UnitGroup = {
       group: { size: 8 } as Group,
-      made: units.map(() => []),
-      along: new Map(),
+      slices: [],
       consumers: [{ name: "c", rows: 3, columns: 8, w, units, gram, mean }],
     };
     const found = outputErrorScore(group);
-    if (!("order" in found)) throw new Error("no ranking");
     const energy = errorOf(
       x,
       w,
@@ -260,8 +258,9 @@ describe("outputErrorScore", () => {
     expect((await groups(twoConvolutions(8))).groups.map(({ size }) => size)).toEqual([8]);
     const group: UnitGroup = {
       group: { size: 2 } as Group,
-      made: [[Float32Array.of(1, -2)], [Float32Array.of(3, 4)]],
-      along: new Map(),
+      slices: [
+        { weight: "w", role: "out", scale: false, of: [Float32Array.of(1, -2), Float32Array.of(3, 4)], from: () => [] },
+      ],
       consumers: [],
     };
     expect(l1Score(group)).toEqual(Float64Array.of(3, 7));

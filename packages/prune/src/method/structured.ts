@@ -5,40 +5,35 @@ import {
   definePass,
   type Feeds,
   floatValues,
-  type GramStats,
-  type Group,
   type GroupKind,
   type Groups,
   generateFeeds,
-  gramObserver,
   groups,
   type Layer,
   type Model,
   observe,
   type Pass,
-  replaceWeights,
   type Selection,
   shrink,
   type Tensor,
-  tensor,
   unselected,
-  type WeightPlace,
 } from "@espalier/core";
+import { linearAlgebra } from "@espalier/core/linalg";
 import { badOption } from "../errors.ts";
-import { matrixView } from "../matrix-view.ts";
-import { type ChooseOptions, chooseUnits } from "../structured/choose-units.ts";
-import { makeUp } from "../structured/make-up.ts";
-import { byShare, DAMP, outputErrorScore } from "../structured/output-error.ts";
-import { putShifts } from "../structured/put-shift.ts";
+import { type ChooseOptions, chooseUnits, leastOf } from "../structured/choose-units.ts";
+import { type MomentSums, momentObserver } from "../structured/moments.ts";
+import { byShare, outputErrorScore } from "../structured/output-error.ts";
+import { reconstruct as reconstructed } from "../structured/reconstruct.ts";
 import {
   activationScore,
   geometricMedianScore,
   l1Score,
   l2Score,
   type Ranking,
+  scaleScore,
   type UnitScore,
 } from "../structured/scores.ts";
-import { columnsOf, consumerLayer, layersByWeight, momentsOf, openGroup } from "../structured/unit-group.ts";
+import { consumerLayer, layersByWeight, openGroup } from "../structured/unit-group.ts";
 import { workLeft } from "../structured/work.ts";
 import { checkSparsity } from "./prune-options.ts";
 
@@ -46,6 +41,7 @@ const scores = {
   l1: l1Score,
   l2: l2Score,
   median: geometricMedianScore,
+  scale: scaleScore,
   activation: activationScore,
   outputError: outputErrorScore,
 } as const satisfies Record<string, UnitScore>;
@@ -63,6 +59,8 @@ export interface StructuredOptions extends Selection {
   readonly keep?: number;
   /** Give the weights that take units in new values, so that they make up for what is gone: least squares on the data. */
   readonly reconstruct?: boolean;
+  /** Solve them layer after layer, each on what the pruned ones before it give; otherwise all on the model as it was. */
+  readonly sequential?: boolean;
   /** Kinds of units that may go. */
   readonly kinds?: readonly GroupKind[];
 }
@@ -81,7 +79,7 @@ const chosenGroups = (
     const makers = group.members.flatMap(({ role, weight }) =>
       role === "out" ? (byWeight.get(weight.name) ?? []) : [],
     );
-    const least = Math.ceil(Math.max(1, Math.ceil(keep * group.size)) / multiple) * multiple;
+    const least = leastOf(group, { multiple, keep });
     const reason = !kinds.includes(group.kind)
       ? `kinds leaves ${group.kind} alone`
       : (makers.map(why).find((each) => each !== undefined) ??
@@ -114,55 +112,8 @@ const weightReader = (model: Model) => {
   };
 };
 
-/** Columns of each consumer that go, by the name of its weight. */
-const goneColumns = (removals: ReadonlyMap<Group, readonly number[]>, byWeight: ReadonlyMap<string, Layer>) => {
-  const gone = new Map<Layer, Set<number>>();
-  for (const [group, units] of removals)
-    for (const member of group.members) {
-      const layer = consumerLayer(byWeight, member);
-      if (!layer) continue;
-      const set = gone.get(layer) ?? new Set<number>();
-      gone.set(layer, set);
-      const { columns } = matrixView(layer);
-      for (const column of columnsOf(
-        layer,
-        columns,
-        units.flatMap((unit) => member.indices[unit]),
-      ))
-        set.add(column);
-    }
-  return gone;
-};
-
-/** The model with weights and biases that make up for the units that will go. */
-const reconstructed = async (
-  model: Model,
-  removals: ReadonlyMap<Group, readonly number[]>,
-  byWeight: ReadonlyMap<string, Layer>,
-  stats: ReadonlyMap<string, GramStats>,
-  signal: AbortSignal | undefined,
-): Promise<Model> => {
-  const weights: [WeightPlace, Tensor][] = [];
-  const shifts: { layer: Layer; shift: Float32Array }[] = [];
-  const biases = new Map<string, Tensor<"float32">>();
-  for (const [layer, gone] of goneColumns(removals, byWeight)) {
-    checkAborted(NAME, signal);
-    const found = stats.get(layer.name);
-    const view = matrixView(layer);
-    if (!found || found.n === 0 || gone.size === 0 || view.groups !== 1) continue;
-    const { gram, mean } = momentsOf(found);
-    const made = makeUp(view.toRows(await layer.weight.read()), view.rows, gram, mean, gone, DAMP);
-    weights.push([layer.weight, layer.weight.write(view.fromRows(made.w))]);
-    // a transposed convolution has a row for each tap, whose shifts no bias can hold
-    if (view.rows !== layer.weight.dims[0]) continue;
-    shifts.push({ layer, shift: Float32Array.from(made.shift) });
-    for (const { node } of layer.uses) {
-      const bias = node.inputs[2] ? model.graph.weights.get(node.inputs[2]) : undefined;
-      if (bias) biases.set(node.inputs[2], tensor("float32", bias.dims, await floatValues(bias)));
-    }
-  }
-  return putShifts(replaceWeights(model, weights), shifts, biases);
-};
+const scalesOf = ({ graph }: Model): ReadonlySet<string> =>
+  new Set(graph.nodes.flatMap(({ opType, inputs }) => (opType === "BatchNormalization" ? [inputs[1]] : [])));
 
 /**
  * Removes channels, neurons, attention heads and recurrent units, with everything that is coupled to them, until
@@ -182,6 +133,7 @@ export const structured = ({
   multiple = 1,
   keep = 0.1,
   reconstruct = true,
+  sequential = true,
   ...selection
 }: StructuredOptions = {}): Pass => {
   checkSparsity(NAME, ratio, "ratio");
@@ -201,17 +153,22 @@ export const structured = ({
         chosen[at] ? group.members.flatMap((member) => consumerLayer(byWeight, member)?.name ?? []) : [],
       ),
     );
-    const stats: ReadonlyMap<string, GramStats> =
+    const algebra = linearAlgebra(ctx.kernels);
+    const stats: ReadonlyMap<string, MomentSums> =
       ctx.calibration && data
-        ? await observe(model, gramObserver({ only: ({ name }) => consumers.has(name) }), ctx)
+        ? await observe(
+            model,
+            momentObserver(({ name }) => consumers.has(name), algebra.gramMatrix),
+            ctx,
+          )
         : new Map();
     const { layers: macs } = await countMacs(model, { ort: ctx.ort!, feeds: await firstFeeds(model, ctx) });
-    const read = weightReader(model);
+    const open = { byWeight, stats, scales: scalesOf(model), read: weightReader(model) };
     const rankings: Ranking[] = [];
     ctx.progress({ kind: "start", task: NAME, total: all.groups.length });
     for (const [at, group] of all.groups.entries()) {
       checkAborted(NAME, ctx.signal);
-      const found = chosen[at] ? scoreOf(await openGroup(group, byWeight, stats, read)) : { order: [], costs: [] };
+      const found = chosen[at] ? scoreOf(await openGroup(group, open), algebra) : { order: [], costs: [] };
       rankings.push("order" in found ? found : byShare(found));
       ctx.progress({ kind: "step", task: NAME, done: at + 1, total: all.groups.length, note: group.name });
     }
@@ -227,8 +184,8 @@ export const structured = ({
       if (counts[at] > 0) ctx.report({ pass: NAME, layer: group.name, action: "changed", form });
       else if (chosen[at]) ctx.report({ pass: NAME, layer: group.name, action: "skipped", reason: "others cost less" });
     }
-    const ready = reconstruct ? await reconstructed(model, removals, byWeight, stats, ctx.signal) : model;
-    return shrink(ready, new Map([...removals].map(([group, units]) => [group.name, units])));
+    if (!reconstruct) return shrink(model, removals);
+    return reconstructed(model, removals, ctx, { where: NAME, byWeight, stats, sequential });
   };
   return definePass({
     name: NAME,

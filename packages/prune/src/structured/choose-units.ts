@@ -1,5 +1,6 @@
-import type { Groups } from "@espalier/core";
+import type { Group, Groups } from "@espalier/core";
 import { badOption } from "../errors.ts";
+import { roundHalfEven } from "../half-even.ts";
 import type { Ranking } from "./scores.ts";
 import type { WorkLeft } from "./work.ts";
 
@@ -14,10 +15,19 @@ export interface ChooseOptions {
   readonly keep: number;
 }
 
+const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+
+/** Counts of units that make whole multiples of the axis that they lie on: a head of 32 numbers is one of 8 by itself. */
+export const multipleFor = ({ members }: Group, multiple: number): number => {
+  const width = members.find(({ role }) => role === "out")?.indices[0].length ?? 1;
+  return multiple / divisor(multiple, width);
+};
+
 /** The least that stays of a group: a multiple, and no less than `keep` of it. */
-const leastOf = (size: number, { multiple, keep }: ChooseOptions): number => {
-  const least = Math.max(1, Math.ceil(keep * size));
-  return Math.min(size, Math.ceil(least / multiple) * multiple);
+export const leastOf = (group: Group, options: Pick<ChooseOptions, "multiple" | "keep">): number => {
+  const multiple = multipleFor(group, options.multiple);
+  const least = Math.max(1, Math.ceil(options.keep * group.size));
+  return Math.min(group.size, Math.ceil(least / multiple) * multiple);
 };
 
 const tooMuch = (where: string, ratio: number, most: number) =>
@@ -35,12 +45,13 @@ const globally = (
   options: ChooseOptions,
 ): number[] => {
   const [full, gone] = [work.total(), groups.map(() => 0)];
-  const { ratio, multiple } = options;
+  const { ratio } = options;
   /** The next units of a group, down to the next multiple. */
   const stepOf = (at: number): number[] => {
     const left = groups[at].size - gone[at];
+    const multiple = multipleFor(groups[at], options.multiple);
     const next = (Math.ceil(left / multiple) - 1) * multiple;
-    const allowed = next >= leastOf(groups[at].size, options);
+    const allowed = next >= leastOf(groups[at], options);
     return allowed ? rankings[at].order.slice(gone[at], gone[at] + left - next) : [];
   };
   while (full - work.total() < ratio * full) {
@@ -68,11 +79,10 @@ const locally = (
   options: ChooseOptions,
 ): number[] => {
   const countsAt = (share: number) =>
-    groups.map(({ size }, at) => {
-      const wanted = Math.max(
-        leastOf(size, options),
-        Math.round((size * (1 - share)) / options.multiple) * options.multiple,
-      );
+    groups.map((group, at) => {
+      const { size } = group;
+      const multiple = multipleFor(group, options.multiple);
+      const wanted = Math.max(leastOf(group, options), roundHalfEven((size * (1 - share)) / multiple) * multiple);
       return Math.min(rankings[at].order.length, Math.max(0, size - wanted));
     });
   const restAt = (counts: readonly number[]) => {

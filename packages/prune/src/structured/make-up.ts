@@ -1,4 +1,4 @@
-import { dampedCholesky, type Matrix, matmul, matrix, solveCholesky } from "@espalier/core/linalg";
+import { type LinearAlgebra, linearAlgebra, type Matrix, matrix } from "@espalier/core/linalg";
 
 export interface MadeUp {
   /** [rows, columns], 0 in the columns that go. */
@@ -24,6 +24,7 @@ export const makeUp = (
   mean: Float64Array,
   gone: ReadonlySet<number>,
   damp: number,
+  { dampedCholesky, solveCholesky, matmul }: LinearAlgebra = linearAlgebra(),
 ): MadeUp => {
   const columns = gram.columns;
   const kept = Array.from({ length: columns }, (_, c) => c).filter((c) => !gone.has(c));

@@ -1,6 +1,6 @@
-import { dampedCholesky, invertCholesky, type Matrix, matmul, matrix } from "@espalier/core/linalg";
-import { l2Score, type Ranking, type UnitScore } from "./scores.ts";
-import type { Consumer } from "./unit-group.ts";
+import { type LinearAlgebra, linearAlgebra, type Matrix, matrix } from "@espalier/core/linalg";
+import { l2Score, type Ranking } from "./scores.ts";
+import type { Consumer, UnitGroup } from "./unit-group.ts";
 
 /** Share of the mean of the diagonal that makes a Gram matrix of little data invertible. */
 export const DAMP = 1e-3;
@@ -12,6 +12,7 @@ const ROUNDS = 16;
 const MOST = 0.75;
 
 interface State {
+  readonly algebra: LinearAlgebra;
   readonly consumer: Consumer;
   /** [rows, columns], what is left of the weight with the rest made up for. */
   readonly w: Float64Array;
@@ -21,23 +22,24 @@ interface State {
   readonly energy: number;
 }
 
-const stateOf = (consumer: Consumer): State => {
+const stateOf = (consumer: Consumer, algebra: LinearAlgebra): State => {
+  const { matmul, dampedCholesky, invertCholesky } = algebra;
   const { rows, columns, gram } = consumer;
   const w = Float64Array.from(consumer.w);
   const y = matmul(matrix(rows, columns, w), gram!);
   let energy = 0;
   for (let i = 0; i < w.length; i++) energy += w[i] * y.data[i];
   const { l } = dampedCholesky(gram!, { damp: DAMP });
-  return { consumer, w, inverse: invertCholesky(l).data, energy: Math.max(energy, Number.MIN_VALUE) };
+  return { algebra, consumer, w, inverse: invertCholesky(l).data, energy: Math.max(energy, Number.MIN_VALUE) };
 };
 
 /** (H⁻¹)_PP⁻¹ for the columns P of a unit. */
-const blockOf = ({ inverse, consumer: { columns } }: State, places: readonly number[]): Matrix => {
+const blockOf = ({ algebra, inverse, consumer: { columns } }: State, places: readonly number[]): Matrix => {
   const block = matrix(places.length, places.length);
   for (const [i, p] of places.entries())
     for (const [j, q] of places.entries()) block.data[i * places.length + j] = inverse[p * columns + q];
   if (places.length === 1) return matrix(1, 1, [1 / block.data[0]]);
-  return invertCholesky(dampedCholesky(block).l);
+  return algebra.invertCholesky(algebra.dampedCholesky(block).l);
 };
 
 /** Sums over rows of w², by column. */
@@ -49,7 +51,7 @@ const columnNorms = ({ w, consumer: { rows, columns } }: State): Float64Array =>
 
 /** tr(W_P B W_Pᵀ), B the block of each unit: the squared error of the output once the rest makes up for it. */
 const errorsOf = (state: State, units: readonly number[]): Float64Array => {
-  const { w, inverse, energy, consumer } = state;
+  const { algebra, w, inverse, energy, consumer } = state;
   const { rows, columns } = consumer;
   const norms = consumer.units.every((places) => places.length === 1) ? columnNorms(state) : undefined;
   return Float64Array.from(units, (unit) => {
@@ -58,13 +60,17 @@ const errorsOf = (state: State, units: readonly number[]): Float64Array => {
     const own = matrix(rows, places.length);
     for (let row = 0; row < rows; row++)
       for (const [i, p] of places.entries()) own.data[row * places.length + i] = w[row * columns + p];
-    const { data } = matmul(own, blockOf(state, places));
+    const { data } = algebra.matmul(own, blockOf(state, places));
     return own.data.reduce((sum, value, at) => sum + value * data[at], 0) / energy;
   });
 };
 
 /** W -= W_P B H⁻¹_P, H⁻¹ -= H⁻¹_P B H⁻¹_P: the rest makes up for P, which is gone. */
-const remove = ({ w, inverse, consumer: { rows, columns } }: State, places: readonly number[], block: Matrix) => {
+const remove = (
+  { algebra: { matmul }, w, inverse, consumer: { rows, columns } }: State,
+  places: readonly number[],
+  block: Matrix,
+) => {
   const count = places.length;
   const rowsOf = matrix(count, columns);
   for (const [i, p] of places.entries()) rowsOf.data.set(inverse.subarray(p * columns, (p + 1) * columns), i * columns);
@@ -97,10 +103,10 @@ const remove = ({ w, inverse, consumer: { rows, columns } }: State, places: read
  * Groups whose consumers were not observed are ranked by `l2Score`. Source: Hassibi & Stork 1993; for columns,
  * arXiv:2203.07259 and arXiv:2302.04089.
  */
-export const outputErrorScore: UnitScore = (group): Ranking => {
-  const states = group.consumers.filter(({ gram }) => gram !== undefined).map(stateOf);
+export const outputErrorScore = (group: UnitGroup, algebra: LinearAlgebra = linearAlgebra()): Ranking => {
+  const states = group.consumers.filter(({ gram }) => gram !== undefined).map((consumer) => stateOf(consumer, algebra));
   const size = group.group.size;
-  if (states.length === 0) return byShare(l2Score(group) as Float64Array);
+  if (states.length === 0) return byShare(l2Score(group));
   let left = Array.from({ length: size }, (_, unit) => unit);
   const [order, costs]: [number[], number[]] = [[], []];
   const take = (ranked: readonly { readonly unit: number; readonly cost: number }[]) => {

@@ -1,15 +1,7 @@
-import {
-  type GramStats,
-  type Group,
-  type GroupMember,
-  gramOf,
-  type Layer,
-  layers,
-  type Model,
-  sizeOf,
-} from "@espalier/core";
+import { type Group, type GroupMember, type Layer, layers, type Model, sizeOf } from "@espalier/core";
 import type { Matrix } from "@espalier/core/linalg";
-import { matrixView } from "../matrix-view.ts";
+import { inputView } from "./input-view.ts";
+import { type MomentSums, momentsOf } from "./moments.ts";
 
 /** A weight that takes units in, as a matrix [rows, columns], with what it met in the data. */
 export interface Consumer {
@@ -25,13 +17,23 @@ export interface Consumer {
   readonly mean?: Float64Array;
 }
 
+/** What the units of a group have in one weight. */
+export interface UnitSlices {
+  readonly weight: string;
+  /** `out`: rows that make the units; `along`: biases, scales and shifts of norms. */
+  readonly role: "out" | "along";
+  /** Whether it is the scale of a BatchNormalization. */
+  readonly scale: boolean;
+  /** Of each unit, its numbers. */
+  readonly of: readonly Float32Array[];
+  /** The same of an array as large as the weight: its gradient. */
+  from(values: Float32Array): readonly Float32Array[];
+}
+
 /** A group as scores see it. */
 export interface UnitGroup {
   readonly group: Group;
-  /** Weights that make the units: of each unit, its numbers in all of them. */
-  readonly made: readonly (readonly Float32Array[])[];
-  /** The same of what lies between: biases, scales and shifts of norms, by the name of the weight. */
-  readonly along: ReadonlyMap<string, readonly Float32Array[]>;
+  readonly slices: readonly UnitSlices[];
   readonly consumers: readonly Consumer[];
 }
 
@@ -39,7 +41,7 @@ export interface UnitGroup {
 const sliceOf = (values: Float32Array, dims: readonly number[], axis: number, positions: readonly number[]) => {
   const inner = sizeOf(dims.slice(axis + 1));
   const step = inner * dims[axis];
-  const out = new Float32Array((values.length / dims[axis]) * positions.length);
+  const out = new Float32Array((values.length / (dims[axis] || 1)) * positions.length);
   let at = 0;
   for (let from = 0; from < values.length; from += step)
     for (const position of positions) {
@@ -47,16 +49,6 @@ const sliceOf = (values: Float32Array, dims: readonly number[], axis: number, po
       at += inner;
     }
   return out;
-};
-
-/** XᵀX / n and the mean of the rows; XᵀX about the mean. */
-export const momentsOf = (stats: GramStats): { gram: Matrix; mean: Float64Array } => {
-  const gram = gramOf(stats);
-  const { n, columns } = stats;
-  const mean = stats.sums.slice(0, columns).map((sum) => sum / n);
-  for (let i = 0; i < columns; i++)
-    for (let j = 0; j < columns; j++) gram.data[i * columns + j] = gram.data[i * columns + j] / n - mean[i] * mean[j];
-  return { gram, mean };
 };
 
 /** Columns of a layer's matrix that positions of its input axis are. */
@@ -79,21 +71,23 @@ export const layersByWeight = (model: Model): ReadonlyMap<string, Layer> =>
 /** Values of float weights, each read once. */
 export type ReadWeight = (name: string) => Promise<{ dims: readonly number[]; values: Float32Array }>;
 
+export interface OpenOptions {
+  readonly byWeight: ReadonlyMap<string, Layer>;
+  readonly stats: ReadonlyMap<string, MomentSums>;
+  /** Names of the scales of BatchNormalizations. */
+  readonly scales: ReadonlySet<string>;
+  readonly read: ReadWeight;
+}
+
 /** A group with the numbers of its weights. */
-export const openGroup = async (
-  group: Group,
-  byWeight: ReadonlyMap<string, Layer>,
-  stats: ReadonlyMap<string, GramStats>,
-  read: ReadWeight,
-): Promise<UnitGroup> => {
-  const made: Float32Array[][] = Array.from({ length: group.size }, () => []);
-  const along = new Map<string, Float32Array[]>();
+export const openGroup = async (group: Group, { byWeight, stats, scales, read }: OpenOptions): Promise<UnitGroup> => {
+  const slices: UnitSlices[] = [];
   const consumers: Consumer[] = [];
   for (const member of group.members) {
     const { weight, axis, role, indices } = member;
     const layer = consumerLayer(byWeight, member);
-    if (layer) {
-      const view = matrixView(layer);
+    const view = layer && inputView(layer);
+    if (layer && view) {
       const found = stats.get(layer.name);
       consumers.push({
         name: layer.name,
@@ -106,9 +100,8 @@ export const openGroup = async (
     }
     if (role === "in") continue;
     const { dims, values } = await read(weight.name);
-    const slices = indices.map((positions) => sliceOf(values, dims, axis, positions));
-    if (role === "out") for (const [unit, slice] of slices.entries()) made[unit].push(slice);
-    else along.set(weight.name, slices);
+    const from = (numbers: Float32Array) => indices.map((positions) => sliceOf(numbers, dims, axis, positions));
+    slices.push({ weight: weight.name, role, scale: scales.has(weight.name), of: from(values), from });
   }
-  return { group, made, along, consumers };
+  return { group, slices, consumers };
 };
