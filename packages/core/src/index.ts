@@ -46,6 +46,7 @@ export {
 export { numbersOf } from "./measure/numbers.ts";
 export { type ModelSize, measureSize, type WeightSize } from "./measure/size.ts";
 export type * from "./model.ts";
+export { allocate, type Choice } from "./numeric/allocate.ts";
 export * from "./numeric/floats.ts";
 export * from "./numeric/half.ts";
 export { permute } from "./numeric/permute.ts";

@@ -95,10 +95,14 @@ export const optionSchemas = {
   structured: object<StructuredOptions>({
     skip: common.skip,
     only: common.only,
-    ratio: { ...share, description: "Share of the multiply-accumulates to remove." },
+    ratio: { ...share, description: "Share of the multiply-accumulates, or of the budget, to remove." },
     score: { enum: ["l1", "l2", "median", "scale", "activation", "outputError"], description: "Which units go first." },
-    scope: { enum: ["local", "global"], description: "The same share of every group, or where it costs least." },
-    multiple: { type: "number", minimum: 1, description: "Counts that stay are multiples of this." },
+    scope: {
+      enum: ["local", "global", "scan"],
+      description: "The same share of every group, where it costs least, or where a scan of the outputs says.",
+    },
+    budget: { enum: ["macs", "bytes", "latency"], description: "What a scan's ratio is a share of." },
+    multiple: { type: "number", minimum: 1, description: "What stays of an axis is a multiple of this." },
     keep: { ...share, description: "Share of the units of each group that stays at least." },
     reconstruct: { type: "boolean", description: "Solve the weights that take units in anew, on the data." },
     sequential: { type: "boolean", description: "Solve each on what the pruned layers before it give." },

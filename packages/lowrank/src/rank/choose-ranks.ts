@@ -1,6 +1,6 @@
+import { allocate } from "@espalier/core";
 import { badOption } from "../errors.ts";
 import { factoredSize, largestUsefulRank, rankForRatio } from "../factor/factors.ts";
-import { allocate } from "./allocate.ts";
 import type { RankRule } from "./rank-options.ts";
 
 /** What the choice of a rank looks at: a stack of `groups` matrices [m, n], all of one rank. */

@@ -21,9 +21,9 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { l1Score, makeUp, outputErrorScore, type StructuredOptions, structured, type UnitGroup } from "../index.ts";
 
-const plain = { score: "l1", scope: "local", reconstruct: false } as const;
+const plain = { score: "l1", scope: "local", reconstruct: false, multiple: 1 } as const;
 
-describe("structured, with data", () => testPass(it, () => structured({ ratio: 0.15 }), { ort }));
+describe("structured, with data", () => testPass(it, () => structured({ ratio: 0.15, multiple: 1 }), { ort }));
 describe("structured, plain L1", () => testPass(it, () => structured({ ...plain, ratio: 0.15 }), { ort }));
 
 /** 3 × 3, Relu, 3 × 3, over [1, 3, 8, 8]; the first weight may be given. */
@@ -90,7 +90,7 @@ describe("structured", () => {
     const model = twoConvolutions(16, first);
     const b1 = (model.graph.weights.get("b1") as Tensor<"float32">).data;
     b1[9] = b1[4];
-    const small = await runPass(model, structured({ ratio: 1 / 16 }), context);
+    const small = await runPass(model, structured({ ratio: 1 / 16, multiple: 1 }), context);
     expect(layers(small)[0].weight.dims[0]).toBe(15);
     expect(relativeError(await outputOf(small), await outputOf(model))).toBeLessThan(1e-3);
   });
@@ -108,7 +108,7 @@ describe("structured", () => {
     const model = twoConvolutions(16, tensor("float32", [16, 3, 3, 3], values));
     const expected = await outputOf(model);
     for (const ratio of [0.1, 0.2]) {
-      const [ours, l1] = [structured({ ratio }), structured({ ...plain, ratio })];
+      const [ours, l1] = [structured({ ratio, multiple: 1 }), structured({ ...plain, ratio })];
       const error = relativeError(await outputOf(await runPass(model, ours, context)), expected);
       const other = relativeError(await outputOf(await runPass(model, l1, context)), expected);
       expect(error / other).toBeLessThanOrEqual(0.5);
@@ -137,10 +137,10 @@ describe("structured", () => {
     expect(() => structured(options)).toThrowError(expect.objectContaining({ code: "BAD_OPTION" }));
   });
 
-  it.each(["local", "global"] as const)(
+  it.each(["local", "global", "scan"] as const)(
     "refuses a ratio that would empty the group, scope %s, with BAD_OPTION",
     async (scope) => {
-      const pass = structured({ ratio: 0.97, scope });
+      const pass = structured({ ratio: 0.97, scope, multiple: 1 });
       await expect(runPass(twoConvolutions(8), pass, context)).rejects.toMatchObject({ code: "BAD_OPTION" });
     },
   );
@@ -155,7 +155,7 @@ describe("structured", () => {
   it("leaves what skip names, and says so", async () => {
     const entries: ReportEntry[] = [];
     const model = twoConvolutions(8);
-    const pass = structured({ ratio: 0.2, skip: "first" });
+    const pass = structured({ ratio: 0.2, multiple: 1, skip: "first" });
     expect(await runPass(model, pass, { ...context, report: (entry) => entries.push(entry) })).toBe(model);
     expect(entries).toContainEqual(expect.objectContaining({ layer: "first", reason: "named by skip" }));
   });

@@ -3,14 +3,13 @@ import {
   checkAborted,
   countMacs,
   definePass,
-  type Feeds,
   floatValues,
   type GroupKind,
   type Groups,
-  generateFeeds,
   groups,
   type Layer,
   type Model,
+  measureSize,
   observe,
   type Pass,
   type Selection,
@@ -20,10 +19,13 @@ import {
 } from "@espalier/core";
 import { linearAlgebra } from "@espalier/core/linalg";
 import { badOption } from "../errors.ts";
+import { type Budget, countsByScan } from "../structured/allocate-units.ts";
 import { type ChooseOptions, chooseUnits, leastOf } from "../structured/choose-units.ts";
+import { fingerprint } from "../structured/fingerprint.ts";
 import { type MomentSums, momentObserver } from "../structured/moments.ts";
 import { byShare, outputErrorScore } from "../structured/output-error.ts";
-import { reconstruct as reconstructed } from "../structured/reconstruct.ts";
+import { reconstruct as reconstructed, type UnitRemovals } from "../structured/reconstruct.ts";
+import { type ScanCache, scanGroups } from "../structured/scan.ts";
 import {
   activationScore,
   geometricMedianScore,
@@ -33,6 +35,7 @@ import {
   scaleScore,
   type UnitScore,
 } from "../structured/scores.ts";
+import { firstFeeds, shareLeft } from "../structured/share-left.ts";
 import { consumerLayer, layersByWeight, openGroup } from "../structured/unit-group.ts";
 import { workLeft } from "../structured/work.ts";
 import { checkSparsity } from "./prune-options.ts";
@@ -47,13 +50,23 @@ const scores = {
 } as const satisfies Record<string, UnitScore>;
 
 export interface StructuredOptions extends Selection {
-  /** Share of the model's multiply-accumulates to remove. */
+  /** Share of the model's multiply-accumulates to remove; with `scope: "scan"`, of what `budget` says. */
   readonly ratio?: number;
   /** What tells units that go from those that stay: a name, or a function of your own. */
   readonly score?: keyof typeof scores | UnitScore;
-  /** Where units go: the same share of every group, or where they cost least for the work that they save. */
-  readonly scope?: "local" | "global";
-  /** Counts of units that stay are multiples of this: 8, 16 and 32 are what kernels like. */
+  /**
+   * Where units go: the same share of every group; where they cost least for the work that they save; or where the
+   * outputs of the model suffer least by a scan of one group at a time.
+   */
+  readonly scope?: "local" | "global" | "scan";
+  /** What `scope: "scan"` saves. Latency is measured, so that two runs may differ. */
+  readonly budget?: Budget;
+  /** Rows of the scan from runs before. */
+  readonly cache?: ScanCache;
+  /**
+   * What stays of an axis is a multiple of this: 8, 16 and 32 are what kernels like, and other widths may well run slower
+   * than the whole model did.
+   */
   readonly multiple?: number;
   /** Share of the units of each group that stays at least. */
   readonly keep?: number;
@@ -66,6 +79,7 @@ export interface StructuredOptions extends Selection {
 }
 
 const NAME = "prune/structured";
+const SCOPES = ["local", "global", "scan"] as const;
 const KINDS: readonly GroupKind[] = ["channels", "neurons", "heads", "recurrent", "convGroups"];
 
 const chosenGroups = (
@@ -87,11 +101,6 @@ const chosenGroups = (
     if (reason !== undefined) ctx.report({ pass: NAME, layer: group.name, action: "skipped", reason });
     return reason === undefined;
   });
-};
-
-const firstFeeds = async (model: Model, { calibration, ort }: Context): Promise<Feeds> => {
-  for await (const feeds of calibration?.() ?? []) return feeds;
-  return (await generateFeeds(model, { ort: ort!, count: 1 }))[0];
 };
 
 const weightReader = (model: Model) => {
@@ -130,7 +139,9 @@ export const structured = ({
   ratio = 0.2,
   score = "outputError",
   scope = "global",
-  multiple = 1,
+  budget = "macs",
+  cache,
+  multiple = 8,
   keep = 0.1,
   reconstruct = true,
   sequential = true,
@@ -141,7 +152,10 @@ export const structured = ({
   if (!(Number.isInteger(multiple) && multiple >= 1)) throw badOption(NAME, `multiple is ${multiple}. Give 1, 8, 16 …`);
   const scoreOf = typeof score === "function" ? score : scores[score];
   if (!scoreOf) throw badOption(NAME, `score "${score}" is unknown. Choose one of ${Object.keys(scores).join(", ")}.`);
-  const data = reconstruct || scoreOf === outputErrorScore || scoreOf === activationScore;
+  if (!SCOPES.includes(scope)) throw badOption(NAME, `scope "${scope}" is unknown. Choose ${SCOPES.join(", ")}.`);
+  if (budget !== "macs" && scope !== "scan")
+    throw badOption(NAME, `scope "${scope}" counts multiply-accumulates. Give scope "scan" for a budget of ${budget}.`);
+  const data = reconstruct || scope === "scan" || scoreOf === outputErrorScore || scoreOf === activationScore;
   const apply = async (model: Model, ctx: Context): Promise<Model> => {
     if (ratio === 0) return model;
     const all = await groups(model);
@@ -173,19 +187,41 @@ export const structured = ({
       ctx.progress({ kind: "step", task: NAME, done: at + 1, total: all.groups.length, note: group.name });
     }
     ctx.progress({ kind: "end", task: NAME });
-    const counts = chooseUnits(NAME, all, rankings, () => workLeft(all, macs), { ratio, scope, multiple, keep });
-    const removals = new Map(
-      all.groups.flatMap((group, at) =>
-        counts[at] > 0 ? [[group, rankings[at].order.slice(0, counts[at])] as const] : [],
-      ),
-    );
+    const removalsOf = (counts: readonly number[]) =>
+      new Map(
+        all.groups.flatMap((group, at) =>
+          counts[at] > 0 ? [[group, rankings[at].order.slice(0, counts[at])] as const] : [],
+        ),
+      );
+    const newWork = () => workLeft(all, macs);
+    const build = (removals: UnitRemovals, inTurn: boolean) =>
+      reconstruct
+        ? reconstructed(model, removals, ctx, { where: NAME, byWeight, stats, sequential: inTurn })
+        : shrink(model, removals);
+    const scanned = async () => {
+      const key = `${await fingerprint(model)} ${typeof score === "string" ? score : "own"} ${reconstruct}`;
+      const rows = await scanGroups(model, all, rankings, ctx, {
+        where: NAME,
+        latency: budget === "latency",
+        multiple,
+        keep,
+        key,
+        ...(cache && { cache }),
+        build: (removals) => build(removals, false),
+      });
+      const { bytes } = measureSize(model);
+      const left = (counts: readonly number[]) => shareLeft(model, removalsOf(counts), newWork(), all, ctx, budget);
+      return countsByScan(NAME, all, rankings, rows, { budget, ratio, multiple, keep, bytes, newWork, left });
+    };
+    const counts =
+      scope === "scan" ? await scanned() : chooseUnits(NAME, all, rankings, newWork, { ratio, scope, multiple, keep });
+    const removals = removalsOf(counts);
     for (const [at, group] of all.groups.entries()) {
       const form = `${group.size - counts[at]} of ${group.size} ${group.kind} stay`;
       if (counts[at] > 0) ctx.report({ pass: NAME, layer: group.name, action: "changed", form });
       else if (chosen[at]) ctx.report({ pass: NAME, layer: group.name, action: "skipped", reason: "others cost less" });
     }
-    if (!reconstruct) return shrink(model, removals);
-    return reconstructed(model, removals, ctx, { where: NAME, byWeight, stats, sequential });
+    return build(removals, sequential);
   };
   return definePass({
     name: NAME,

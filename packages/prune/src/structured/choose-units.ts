@@ -30,10 +30,12 @@ export const leastOf = (group: Group, options: Pick<ChooseOptions, "multiple" | 
   return Math.min(group.size, Math.ceil(least / multiple) * multiple);
 };
 
-const tooMuch = (where: string, ratio: number, most: number) =>
+const MEASURES = { macs: "multiply-accumulates", bytes: "bytes", latency: "latency" } as const;
+
+export const tooMuch = (where: string, ratio: number, most: number, budget: keyof typeof MEASURES = "macs") =>
   badOption(
     where,
-    `ratio ${ratio} of the multiply-accumulates cannot go: with what must stay of each group, ${most.toFixed(3)} can. Lower ratio, keep or multiple.`,
+    `ratio ${ratio} of the ${MEASURES[budget]} cannot go: with what must stay of each group, ${most.toFixed(3)} can. Lower ratio, keep or multiple.`,
   );
 
 /** How many units of each group go: where a unit costs least for the work that it saves. */

@@ -1,4 +1,4 @@
-/** One way to store a layer. */
+/** One way to treat a layer. */
 export interface Choice {
   /** A whole number of 0 or more. */
   readonly cost: number;
