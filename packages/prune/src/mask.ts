@@ -1,5 +1,6 @@
 import { type Graph, layers, type Model, walkGraphs } from "@espalier/core";
 import { matrixView } from "./matrix-view.ts";
+import { parseBlock, zerosInBlocks } from "./pattern/block.ts";
 
 /** Key of the metadata that says which weights are pruned. */
 export const MASKS = "espalier.masks";
@@ -8,7 +9,7 @@ export const MASKS = "espalier.masks";
 export interface Mask {
   /** How many weights are zero at least. */
   readonly zeros: number;
-  /** "N:M" where each M of a row, [out, in * kernel] ([out * kernel, in] of a transposed convolution), hold N weights at most. */
+  /** "4x4" where blocks are zero as one, and `zeros` counts them only; "N:M" where each M of a row, [out, in * kernel] ([out * kernel, in] of a transposed convolution), hold N weights at most. */
   readonly pattern?: string;
   /** The order of the columns in which the pattern holds, where it is not their own. */
   readonly order?: readonly number[];
@@ -44,6 +45,8 @@ export const zerosIn = (values: ArrayLike<number>): number => {
 const holds = (values: Float32Array, columns: number, { zeros, pattern, order }: Mask): boolean => {
   if (zerosIn(values) < zeros) return false;
   if (pattern === undefined) return true;
+  const block = parseBlock("prune", pattern);
+  if (block) return zerosInBlocks(values, columns, block) >= zeros;
   const [keep, of] = pattern.split(":").map(Number);
   for (let row = 0; row < values.length; row += columns)
     for (let from = 0; from < columns; from += of) {

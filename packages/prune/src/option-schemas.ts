@@ -1,4 +1,5 @@
 import type { MagnitudeOptions } from "./method/magnitude.ts";
+import type { MergeNeuronsOptions } from "./method/merge-neurons.ts";
 import type { NmOptions } from "./method/nm.ts";
 import type { ObsOptions } from "./method/obs.ts";
 import type { SparseGptOptions } from "./method/sparse-gpt.ts";
@@ -33,6 +34,11 @@ const pattern: Schema = {
   pattern: "^[0-9]+:[0-9]+$",
   description: 'N weights of each M along the inputs stay: "2:4".',
 };
+const withBlocks: Schema = {
+  type: "string",
+  pattern: "^[0-9]+[:x][0-9]+$",
+  description: '"2:4": N weights of each M along the inputs stay; "4x4": blocks of outputs × inputs go as one.',
+};
 const common = {
   skip: { anyOf: names, description: "Layers that are left alone: names, operators, globs." },
   only: { anyOf: names, description: "The only layers that are changed: names, operators, globs." },
@@ -66,12 +72,14 @@ const kinds: Schema = { enum: ["channels", "neurons", "heads", "headDims", "recu
 export const optionSchemas = {
   magnitude: object<MagnitudeOptions>({
     ...common,
+    pattern: withBlocks,
     ratios: uniform,
     scope: { enum: ["layer", "global", "row"], description: "Among which weights the lowest go." },
     quality: { type: "number", minimum: 0, description: "Weights below this many standard deviations go." },
   }),
   wanda: object<WandaOptions>({
     ...calibrated,
+    pattern: withBlocks,
     scope: { enum: ["row", "layer"], description: "Among which weights the lowest go." },
   }),
   nm: object<NmOptions>({
@@ -92,6 +100,12 @@ export const optionSchemas = {
     maxColumns: whole("Layers whose rows are longer are left alone."),
   }),
   sparseInitializers: object<Record<never, never>>({}),
+  mergeNeurons: object<MergeNeuronsOptions>({
+    skip: common.skip,
+    only: common.only,
+    ratio: { ...share, description: "Share of the units of each group to merge; by default, up to the knee." },
+    multiple: whole("What stays of an axis is a multiple of this."),
+  }),
   structured: object<StructuredOptions>({
     skip: common.skip,
     only: common.only,

@@ -91,7 +91,9 @@ export const magnitude = ({
   score = magnitudeScore,
   ...options
 }: MagnitudeOptions = {}): Pass => {
-  const rule: Rule = ruleOf(NAME, options, scope);
+  const rule: Rule = ruleOf(NAME, options, scope, undefined, true);
+  if (rule.block && quality !== undefined)
+    throw badOption(NAME, "quality looks at single weights, and pattern asks for blocks. Leave one out.");
   if (quality !== undefined && (options.sparsity ?? options.pattern) !== undefined)
     throw badOption(NAME, "quality, sparsity and pattern each say how many weights go. Give one of them.");
   if (quality !== undefined && !(quality >= 0)) throw badOption(NAME, `quality is ${quality}. Give 0 or more.`);

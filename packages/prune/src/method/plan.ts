@@ -13,7 +13,7 @@ export interface Planned {
 /** Why a rule does nothing, or too much, to a weight; undefined where it fits. */
 export const misfit = (
   { rows, columns }: Pick<MatrixView, "rows" | "columns">,
-  { pattern, scope }: Rule,
+  { pattern, block, scope }: Rule,
   sparsity: number,
 ): string | undefined => {
   if (pattern) {
@@ -22,6 +22,12 @@ export const misfit = (
   }
   if (sparsity === 0) return "its sparsity is 0";
   if (scope === "global") return undefined;
+  if (block) {
+    const { height, width } = block;
+    if (rows % height !== 0 || columns % width !== 0)
+      return `blocks of ${height} × ${width} do not fill its ${rows} × ${columns} weights`;
+    return misfit({ rows: rows / height, columns: columns / width }, { sparsity, pattern, scope }, sparsity);
+  }
   const [among, where] = scope === "row" ? [columns, " in a row"] : [rows * columns, ""];
   const count = roundHalfEven(sparsity * among);
   if (count === 0) return `sparsity ${sparsity} takes none of its ${among} weights${where}`;

@@ -1,5 +1,6 @@
 import type { Rng } from "@espalier/core";
 import type { Mask } from "../mask.ts";
+import { blockText } from "../pattern/block.ts";
 import { clear, dropped } from "../pattern/drop.ts";
 import { patternText } from "../pattern/pattern.ts";
 import { permuteColumns } from "../pattern/permute-columns.ts";
@@ -27,6 +28,7 @@ export const pruneByScore = (
 ): ByScore => {
   const order = rule.pattern && rng ? permuteColumns(scores, columns, rng) : undefined;
   const rows = clear(w, dropped(scores, columns, rule, sparsity, order));
-  const pattern = rule.pattern && { pattern: patternText(rule.pattern) };
+  const text = rule.block ? blockText(rule.block) : rule.pattern && patternText(rule.pattern);
+  const pattern = text !== undefined && { pattern: text };
   return { rows, promise: { ...pattern, ...(order && { order: [...order] }) } };
 };

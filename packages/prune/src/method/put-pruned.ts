@@ -1,6 +1,7 @@
 import { byteLengthOf, type Context, type Layer, type Model, replaceWeights, type Tensor } from "@espalier/core";
 import { type Mask, maskKey, pathsOf, withMasks, zerosIn } from "../mask.ts";
 import type { MatrixView } from "../matrix-view.ts";
+import { parseBlock, zerosInBlocks } from "../pattern/block.ts";
 
 /** A layer with the values that it gets. */
 export interface Result {
@@ -15,11 +16,11 @@ export const resultOf = (
   view: MatrixView,
   rows: Float32Array,
   promise: Pick<Mask, "pattern" | "order"> = {},
-): Result => ({
-  layer,
-  tensor: layer.weight.write(view.fromRows(rows)),
-  mask: { zeros: zerosIn(rows), ...promise },
-});
+): Result => {
+  const block = promise.pattern === undefined ? undefined : parseBlock("prune", promise.pattern);
+  const zeros = block ? zerosInBlocks(rows, view.columns, block) : zerosIn(rows);
+  return { layer, tensor: layer.weight.write(view.fromRows(rows)), mask: { zeros, ...promise } };
+};
 
 const PER_CENT = 100;
 

@@ -3,7 +3,6 @@ import {
   countMacs,
   type Feeds,
   type Group,
-  groups,
   layers,
   type Model,
   makeNode,
@@ -19,7 +18,7 @@ import { matrix } from "@espalier/core/linalg";
 import { expectClose, gaussian, testPass, tinyModel } from "@espalier/core/testing";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
-import { l1Score, makeUp, outputErrorScore, type StructuredOptions, structured, type UnitGroup } from "../index.ts";
+import { makeUp, outputErrorScore, type StructuredOptions, structured, type UnitGroup } from "../index.ts";
 
 const plain = { score: "l1", scope: "local", reconstruct: false, multiple: 1 } as const;
 
@@ -230,7 +229,7 @@ describe("makeUp", () => {
 });
 
 describe("outputErrorScore", () => {
-  it("P-02: first costs are the errors of removing one unit alone, made up for, within 2 %", () => {
+  it("P-08: by the Gram matrix, first costs are the errors of removing one unit alone, made up for, within 2 %", () => {
     const { x, mean, gram, w } = consumerOf(8);
     const units = Array.from({ length: 8 }, (_, unit) => [unit]);
     const group: UnitGroup = {
@@ -252,17 +251,5 @@ describe("outputErrorScore", () => {
     const best = alone.indexOf(Math.min(...alone));
     expect(found.order[0]).toBe(best);
     expect(Math.abs(found.costs[0] / alone[best] - 1)).toBeLessThan(0.02);
-  });
-
-  it("every score but the ranking gives one number for each unit", async () => {
-    expect((await groups(twoConvolutions(8))).groups.map(({ size }) => size)).toEqual([8]);
-    const group: UnitGroup = {
-      group: { size: 2 } as Group,
-      slices: [
-        { weight: "w", role: "out", scale: false, of: [Float32Array.of(1, -2), Float32Array.of(3, 4)], from: () => [] },
-      ],
-      consumers: [],
-    };
-    expect(l1Score(group)).toEqual(Float64Array.of(3, 7));
   });
 });

@@ -3,7 +3,6 @@ import {
   checkAborted,
   countMacs,
   definePass,
-  floatValues,
   type GroupKind,
   type Groups,
   groups,
@@ -14,7 +13,6 @@ import {
   type Pass,
   type Selection,
   shrink,
-  type Tensor,
   unselected,
 } from "@espalier/core";
 import { linearAlgebra } from "@espalier/core/linalg";
@@ -24,6 +22,7 @@ import { type ChooseOptions, chooseUnits, leastOf } from "../structured/choose-u
 import { fingerprint } from "../structured/fingerprint.ts";
 import { type MomentSums, momentObserver } from "../structured/moments.ts";
 import { byShare, outputErrorScore } from "../structured/output-error.ts";
+import { weightReader } from "../structured/read-weight.ts";
 import { reconstruct as reconstructed, type UnitRemovals } from "../structured/reconstruct.ts";
 import { type ScanCache, scanGroups } from "../structured/scan.ts";
 import {
@@ -103,24 +102,6 @@ const chosenGroups = (
   });
 };
 
-const weightReader = (model: Model) => {
-  const known = new Map<string, { dims: readonly number[]; values: Float32Array }>();
-  const places = new Map<string, Tensor>(model.graph.weights);
-  for (const [name, layer] of layersByWeight(model)) places.set(name, layer.weight.tensor);
-  return async (name: string) => {
-    const given = places.get(name);
-    const before = known.get(name);
-    if (before) return before;
-    if (!given) throw badOption(NAME, `weight "${name}" is kept in a node. Fold the model first.`);
-    const made = { dims: given.dims, values: await floatValues(given) };
-    const bad = made.values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw badOption(NAME, `weight "${name}" is ${made.values[bad]} at ${bad}. Repair it, or skip its layer.`);
-    known.set(name, made);
-    return made;
-  };
-};
-
 const scalesOf = ({ graph }: Model): ReadonlySet<string> =>
   new Set(graph.nodes.flatMap(({ opType, inputs }) => (opType === "BatchNormalization" ? [inputs[1]] : [])));
 
@@ -177,7 +158,7 @@ export const structured = ({
           )
         : new Map();
     const { layers: macs } = await countMacs(model, { ort: ctx.ort!, feeds: await firstFeeds(model, ctx) });
-    const open = { byWeight, stats, scales: scalesOf(model), read: weightReader(model) };
+    const open = { byWeight, stats, scales: scalesOf(model), read: weightReader(NAME, model) };
     const rankings: Ranking[] = [];
     ctx.progress({ kind: "start", task: NAME, total: all.groups.length });
     for (const [at, group] of all.groups.entries()) {

@@ -21,7 +21,7 @@ const NAME = "prune/wanda";
  * @throws EspalierError `BAD_OPTION` for options out of range, `MISSING_NEED`
  */
 export const wanda = ({ scope = "row", ...options }: WandaOptions = {}): Pass => {
-  const rule = ruleOf(NAME, options, scope);
+  const rule = ruleOf(NAME, options, scope, undefined, true);
   return dataPass<NormStats>(
     {
       name: NAME,

@@ -25,7 +25,7 @@ export interface InputView {
   rowsIn(x: Tensor): Sample;
 }
 
-export interface Sample {
+interface Sample {
   readonly rows: Matrix;
   /** The place of each row: sample by sample, then by position. */
   readonly places: readonly number[];
