@@ -6,6 +6,7 @@ export { type MergeNeuronsOptions, mergeNeurons } from "./method/merge-neurons.t
 export { type NmOptions, nm } from "./method/nm.ts";
 export { type ObsOptions, obs } from "./method/obs.ts";
 export type { PruneOptions } from "./method/prune-options.ts";
+export { type ShortGptOptions, shortGpt } from "./method/short-gpt.ts";
 export { type Quantizer, type SparseGptOptions, sparseGpt } from "./method/sparse-gpt.ts";
 export { type StructuredOptions, structured } from "./method/structured.ts";
 export { type WandaOptions, wanda } from "./method/wanda.ts";

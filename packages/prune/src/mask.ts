@@ -36,6 +36,18 @@ export const withMasks = (model: Model, masks: ReadonlyMap<string, Mask>): Model
   return { ...model, metadata };
 };
 
+/** The model without the masks of weights that it no longer has. */
+export const forgetMasks = (model: Model): Model => {
+  const masks = masksOf(model);
+  const paths = pathsOf(model);
+  const kept = new Set(layers(model).map(({ weight }) => maskKey(paths.get(weight.owner) ?? [], weight.name)));
+  const left = [...masks].filter(([key]) => kept.has(key));
+  if (left.length === masks.size) return model;
+  const metadata = new Map(model.metadata);
+  metadata.set(MASKS, JSON.stringify(Object.fromEntries(left)));
+  return { ...model, metadata };
+};
+
 export const zerosIn = (values: ArrayLike<number>): number => {
   let zeros = 0;
   for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++;

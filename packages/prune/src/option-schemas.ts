@@ -2,6 +2,7 @@ import type { MagnitudeOptions } from "./method/magnitude.ts";
 import type { MergeNeuronsOptions } from "./method/merge-neurons.ts";
 import type { NmOptions } from "./method/nm.ts";
 import type { ObsOptions } from "./method/obs.ts";
+import type { ShortGptOptions } from "./method/short-gpt.ts";
 import type { SparseGptOptions } from "./method/sparse-gpt.ts";
 import type { StructuredOptions } from "./method/structured.ts";
 import type { WandaOptions } from "./method/wanda.ts";
@@ -99,6 +100,7 @@ export const optionSchemas = {
     scope: { enum: ["layer", "row"], description: "Whether each layer or each output loses the same share." },
     maxColumns: whole("Layers whose rows are longer are left alone."),
   }),
+  shortGpt: object<ShortGptOptions>({ drop: whole("Blocks to remove, those that change least.") }),
   sparseInitializers: object<Record<never, never>>({}),
   mergeNeurons: object<MergeNeuronsOptions>({
     skip: common.skip,
