@@ -1,12 +1,15 @@
 import type { ActivationType } from "./export/fixed.ts";
 import type { AdaRoundOptions } from "./method/ada-round.ts";
+import type { AwqOptions } from "./method/awq.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
 import type { FixedPointOptions } from "./method/fixed-point.ts";
 import type { Float16Options } from "./method/float16.ts";
 import type { GptqOptions } from "./method/gptq.ts";
+import type { HqqOptions } from "./method/hqq.ts";
 import type { MixedPrecisionOptions } from "./method/mixed-precision.ts";
 import type { RtnOptions } from "./method/rtn.ts";
 import type { SignRoundOptions } from "./method/sign-round.ts";
+import type { SmoothQuantOptions } from "./method/smooth-quant.ts";
 import type { StaticInt8Options } from "./method/static-int8.ts";
 import type { TernaryOptions } from "./method/ternary.ts";
 import type { Calibrator } from "./range/calibrators.ts";
@@ -137,6 +140,26 @@ const gptq = object<GptqOptions>({
   refine: { type: "integer", minimum: 0, description: "Rounds of moving scales and codes afterwards." },
 });
 
+const awq = object<AwqOptions>({
+  ...weightOptions,
+  scaleOnly: boolean("Only scale; the pass that follows rounds, with the same bits and blocks."),
+});
+
+const { clip: __, ...fitted } = compensated;
+const hqq = object<HqqOptions>({
+  ...fitted,
+  norm: { type: "number", exclusiveMinimum: 0, maximum: 1, description: "Norm of the errors that is made small." },
+  beta: positive("First weight of the constraint."),
+  growth: { type: "number", minimum: 1, description: "What beta is multiplied by on each step." },
+  steps: { type: "integer", minimum: 1, description: "Most steps for each block." },
+});
+
+const smoothQuant = object<SmoothQuantOptions>({
+  ...selection,
+  alpha: { type: "number", minimum: 0, maximum: 1, description: "How much goes from activations to weights." },
+  insert: boolean("Other readers of a value get it back by a product; otherwise it is left alone."),
+});
+
 const dynamicInt8 = object<DynamicInt8Options>({
   ...selection,
   weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
@@ -197,6 +220,9 @@ const float16 = object<Float16Options>({
 export const optionSchemas = {
   rtn,
   gptq,
+  awq,
+  smoothQuant,
+  hqq,
   adaRound,
   signRound,
   mixedPrecision,
