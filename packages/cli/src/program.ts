@@ -62,6 +62,10 @@ export const programOf = (io: Io, version: string, done: (code: number) => void)
     .option("--file <name>", "of a folder with several models: encoder_model, decoder_model_merged …")
     .option("--dtype <name>", "what transformers.js calls the result: q4, q8, fp16 … (default: by its bits)")
     .option("--seed <number>", "seed of what is random", wholeNumber(0))
+    .option(
+      "--stats <file>",
+      "keep statistics of calibration here: a second method on the same model and data starts at once",
+    )
     .addOption(threadsOption())
     .option("--force", "replace an output that is there")
     .addOption(jsonOption())

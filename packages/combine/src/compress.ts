@@ -31,7 +31,7 @@ const checkOptions = ({ maxDrop, measure, target, recipe, passes }: CompressOpti
 };
 
 const applyOptions = (
-  { data, ort, webOrt, seed, threads, kernels, signal, progress, importModule }: CompressOptions,
+  { data, ort, webOrt, seed, threads, kernels, stats, signal, progress, importModule }: CompressOptions,
   target: Target,
 ): ApplyOptions => {
   const runtime = ort ?? webOrt;
@@ -43,6 +43,7 @@ const applyOptions = (
     ...(seed !== undefined && { seed }),
     ...(threads !== undefined && { threads }),
     ...(kernels && { kernels }),
+    ...(stats && { stats }),
     ...(signal && { signal }),
     ...(progress && { progress }),
   };

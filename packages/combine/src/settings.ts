@@ -1,4 +1,4 @@
-import type { Calibration, Feeds, Ort, Pass, PassKernels, ProgressEvent, Tensor } from "@espalier/core";
+import type { Calibration, Feeds, Ort, Pass, PassKernels, ProgressEvent, StatsStore, Tensor } from "@espalier/core";
 import type { ImportModule } from "./recipe/load-passes.ts";
 import type { Recipe, Target } from "./recipe/recipe.ts";
 import type { Metrics } from "./report/report.ts";
@@ -39,6 +39,8 @@ export interface CompressOptions {
   readonly threads?: number;
   /** Kernels of `@espalier/hw-kernels`, or what makes them once a pass quantizes or takes statistics. */
   readonly kernels?: PassKernels | LazyKernels;
+  /** Statistics of earlier runs over the same model and data: a second method on them starts at once. */
+  readonly stats?: StatsStore;
   readonly signal?: AbortSignal;
   readonly progress?: (event: ProgressEvent) => void;
   /** Resolves the modules that recipes name; by default, from this package. */

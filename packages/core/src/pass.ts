@@ -22,6 +22,8 @@ export interface Traits {
 
 /** Streaming statistics of the input of each layer. `Stats` has fixed size; activations are never collected. */
 export interface LayerObserver<Stats> {
+  /** What the statistics are, options included, for `Context.stats` to keep them under; absent: they are not kept. */
+  readonly key?: string;
   /** Tells it from a `ValueObserver`. */
   readonly values?: undefined;
   /** Empty statistics of a layer, or undefined to leave the layer alone. */
@@ -84,6 +86,12 @@ export interface ReportEntry {
   readonly bytesAfter?: number;
 }
 
+/** Keeps statistics from one run to the next, by a key that tells model, data and kind apart. */
+export interface StatsStore {
+  get(key: string): Promise<Uint8Array | undefined>;
+  set(key: string, bytes: Uint8Array): Promise<void>;
+}
+
 /** What a pass is given. Everything heavy is injected. */
 export interface Context {
   readonly calibration?: Calibration;
@@ -93,6 +101,8 @@ export interface Context {
   readonly threads?: number;
   /** Fast kernels (`@espalier/hw-kernels`), or undefined: passes work, slower, with none. */
   readonly kernels?: PassKernels;
+  /** Statistics of earlier runs over the same model and data; what is not in it is computed, and put there. */
+  readonly stats?: StatsStore | undefined;
   readonly seed: number;
   readonly rng: Rng;
   readonly signal?: AbortSignal;

@@ -26,6 +26,7 @@ export { type SignRoundOptions, signRound } from "./method/sign-round.ts";
 export { type SmoothQuantOptions, smoothQuant } from "./method/smooth-quant.ts";
 export { type StaticInt8Options, staticInt8 } from "./method/static-int8.ts";
 export { type TernaryOptions, ternary } from "./method/ternary.ts";
+export { type ZeroQuantOptions, zeroQuant } from "./method/zero-quant.ts";
 export { optionSchemas } from "./option-schemas.ts";
 export { type Calibrator, type Range, rangeOf } from "./range/calibrators.ts";
 export { emptyRange, type RangeStats, updateRange } from "./range/histogram.ts";

@@ -12,6 +12,7 @@ import type { SignRoundOptions } from "./method/sign-round.ts";
 import type { SmoothQuantOptions } from "./method/smooth-quant.ts";
 import type { StaticInt8Options } from "./method/static-int8.ts";
 import type { TernaryOptions } from "./method/ternary.ts";
+import type { ZeroQuantOptions } from "./method/zero-quant.ts";
 import type { Calibrator } from "./range/calibrators.ts";
 import { all, boolean, names, object, oneOf, type Schema, selection } from "./schema-kit.ts";
 import type { Target, WeightForm } from "./support.ts";
@@ -160,17 +161,27 @@ const smoothQuant = object<SmoothQuantOptions>({
   insert: boolean("Other readers of a value get it back by a product; otherwise it is left alone."),
 });
 
-const dynamicInt8 = object<DynamicInt8Options>({
+const integerOptions = {
   ...selection,
   weightType: oneOf(["int8", "uint8"], "Type of the weights that meet integer activations."),
   perChannel,
+  convolutions: oneOf(["float", "integer"], "Convolutions in float, or by ConvInteger, which is slower."),
+  portable,
+  embeddings,
+};
+
+const dynamicInt8 = object<DynamicInt8Options>({
+  ...integerOptions,
+  activations: oneOf(["tensor", "token"], "A range for each input, or for each of its rows."),
   inputParts: {
     anyOf: [{ enum: ["auto"] }, { type: "integer", minimum: 1 }],
     description: "Parts of a linear layer's input that have a range each.",
   },
-  convolutions: oneOf(["float", "integer"], "Convolutions in float, or by ConvInteger, which is slower."),
-  portable,
-  embeddings,
+});
+
+const zeroQuant = object<ZeroQuantOptions>({
+  ...integerOptions,
+  groups: { type: "integer", minimum: 1, description: "Groups that the inputs of a layer are cut in." },
 });
 
 const percentile: Schema = {
@@ -227,6 +238,7 @@ export const optionSchemas = {
   signRound,
   mixedPrecision,
   dynamicInt8,
+  zeroQuant,
   staticInt8,
   float16,
   fixedPoint,

@@ -1,4 +1,4 @@
-import { basename, relative } from "node:path";
+import { basename, relative, resolve } from "node:path";
 import { type CompressOptions, compress, type Report, type Target } from "@espalier/combine";
 import { type Ort, openModel } from "@espalier/core";
 import type { Data } from "../data/data.ts";
@@ -14,6 +14,7 @@ import { modelSource } from "../model-source.ts";
 import { type Progress, progressOn } from "../progress.ts";
 import { readRecipe } from "../read-recipe.ts";
 import { nodeRuntime, webRuntime } from "../runtime.ts";
+import { openStatsFile, type StatsFile } from "../stats-file.ts";
 import { compressReport } from "../text/compress-report.ts";
 import { paperOf } from "../text/paper.ts";
 
@@ -28,6 +29,7 @@ export interface CompressFlags {
   readonly measure: boolean;
   readonly seed?: number;
   readonly threads?: number;
+  readonly stats?: string;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -99,8 +101,10 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
   const stop = interrupt(io, progress.line);
   if (out.path) stop.writing(out.path);
   let data: Data | undefined;
+  let stats: StatsFile | undefined;
   try {
     if (flags.data !== undefined) data = await openData(flags.data, io.cwd, before);
+    if (flags.stats !== undefined) stats = openStatsFile(resolve(io.cwd, flags.stats));
     const runtimes = await runtimesFor({ ...flags, ...(target && { target }) }, io.cwd);
     const options: CompressOptions = {
       recipe,
@@ -112,6 +116,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
       ...(seed !== undefined && { seed }),
       ...(threads !== undefined && { threads }),
       kernels: passKernels,
+      ...(stats && { stats }),
       signal: stop.signal,
       progress: progress.event,
       importModule: importer(folder),
@@ -134,6 +139,7 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
   } finally {
     progress.stop();
     stop.release();
+    stats?.close();
     await data?.close();
   }
 };

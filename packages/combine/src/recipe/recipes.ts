@@ -33,6 +33,11 @@ const plain = {
     description: "As int4, with embeddings in 4 bits too.",
     passes: [{ pass: rtn, options: fourBits }],
   },
+  "int4-calibrated": {
+    name: "int4-calibrated",
+    description: "As int4-all, rounded by GPTQ on calibration data, part after part of the model.",
+    passes: [{ pass: "@espalier/quant/gptq", options: fourBits }],
+  },
   fp16: {
     name: "fp16",
     description: "Weights stored in 16-bit floats, computed in 32 bits at float's speed.",

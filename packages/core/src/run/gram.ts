@@ -86,6 +86,7 @@ export const gramObserver = ({
   maxBytes = USUAL_BYTES,
 }: GramOptions = {}): LayerObserver<GramStats> =>
   sharedStats<Growing>({
+    key: "gram",
     only: (layer) => only(layer) && gramReason(layer, { maxBytes }) === undefined,
     empty: emptyGram,
     add: addRows,

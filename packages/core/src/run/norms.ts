@@ -43,6 +43,7 @@ export const normObserver = ({
   readonly only?: (layer: Layer) => boolean;
 } = {}): LayerObserver<NormStats> =>
   sharedStats<NormStats>({
+    key: "norms",
     only,
     empty: ({ columns, groups }) => ({
       n: 0,

@@ -6,7 +6,9 @@ import type { Model } from "../model.ts";
 import type { Context, Observer } from "../pass.ts";
 import type { PassKernels } from "../pass-kernels.ts";
 import type { Tensor } from "../tensor.ts";
+import { dataHash, modelHash } from "./content-hash.ts";
 import { openSession } from "./session.ts";
+import { decodeStats, encodeStats } from "./stats-bytes.ts";
 import { firstOf, groupValues, USUAL_MEMORY } from "./value-groups.ts";
 
 /** One fold: the value it watches, and what a tensor of that value does to its statistics. */
@@ -63,6 +65,8 @@ const inputsOf = ({ uses }: Layer): string[] => [
  * folded in and forgotten. Values are watched in groups that fit `memory`, a run over the data for each group, so that
  * the memory needed does not grow with the number of samples, nor with the number of watched values.
  *
+ * Statistics that a store of the context has for this model, data and kind are taken from there; others are put there.
+ *
  * Layers inside subgraphs are not observed: their values exist only while their branch runs.
  *
  * @throws EspalierError `MISSING_NEED`, `BAD_DATA`, `RUNTIME`, `ABORTED`
@@ -77,7 +81,8 @@ export const observe = async <Stats>(
     signal,
     kernels,
     progress,
-  }: Pick<Context, "calibration" | "ort" | "threads" | "signal" | "kernels" | "progress">,
+    stats: store,
+  }: Pick<Context, "calibration" | "ort" | "threads" | "signal" | "kernels" | "progress" | "stats">,
   { memory = USUAL_MEMORY }: ObserveOptions = {},
 ): Promise<Map<string, Stats>> => {
   if (!calibration) throw needs("calibration", "calibration: () => an async iterable of feeds");
@@ -86,6 +91,15 @@ export const observe = async <Stats>(
   const folds = await foldsOf(model, observer, stats, kernels);
   const names = [...new Set(folds.map(({ value }) => value))];
   if (names.length === 0) return stats;
+  const kind = observer.values ? undefined : observer.key;
+  const key =
+    store && kind !== undefined
+      ? [kind, kernels?.gram ? "fast" : "", await modelHash(model), await dataHash(calibration), ...stats.keys()].join(
+          " ",
+        )
+      : undefined;
+  const kept = key === undefined ? undefined : decodeStats((await store!.get(key)) ?? new Uint8Array());
+  if (kept) return kept as Map<string, Stats>;
   const onThreads = threads !== undefined && { threads };
   const first = await firstOf(calibration);
   const groups = await groupValues(ort, model, names, first, { memory, ...onThreads, ...(signal && { signal }) });
@@ -110,5 +124,6 @@ export const observe = async <Stats>(
     total ??= done * groups.length;
   }
   progress({ kind: "end", task });
+  if (key !== undefined) await store!.set(key, encodeStats(stats));
   return stats;
 };

@@ -9,6 +9,8 @@ interface RowStats {
 }
 
 export interface RowFold<Stats extends RowStats> {
+  /** As `LayerObserver.key`. */
+  readonly key: string;
   only(layer: Layer): boolean;
   empty(rows: InputRows): Stats;
   add(stats: Stats, rows: Float32Array | Float64Array, count: number, group: number, kernels?: PassKernels): void;
@@ -27,7 +29,12 @@ const inputsOf = ({ uses }: Layer) => uses.map(({ input, path }) => [...path, in
  * An observer of the rows that layers see. Layers that see the same rows of the same inputs share one object, so that
  * the query, key and value matrices of a transformer cost what one of them does.
  */
-export const sharedStats = <Stats extends RowStats>({ only, empty, add }: RowFold<Stats>): LayerObserver<Stats> => {
+export const sharedStats = <Stats extends RowStats>({
+  key,
+  only,
+  empty,
+  add,
+}: RowFold<Stats>): LayerObserver<Stats> => {
   const runs = new WeakMap<Graph, Map<string, Entry<Stats>>>();
   const entryOf = (layer: Layer, rows: InputRows): Entry<Stats> => {
     const graph = layer.weight.owner;
@@ -35,14 +42,15 @@ export const sharedStats = <Stats extends RowStats>({ only, empty, add }: RowFol
     // a layer that comes a second time begins another run over the same model
     if (!entries || [...entries.values()].some(({ members }) => members.has(layer.name))) entries = new Map();
     runs.set(graph, entries);
-    const key = `${inputsOf(layer)} ${rows.columns} ${rows.key}`;
-    const entry = entries.get(key) ?? { stats: empty(rows), first: layer.name, members: new Set<string>() };
+    const place = `${inputsOf(layer)} ${rows.columns} ${rows.key}`;
+    const entry = entries.get(place) ?? { stats: empty(rows), first: layer.name, members: new Set<string>() };
     entry.members.add(layer.name);
-    entries.set(key, entry);
+    entries.set(place, entry);
     return entry;
   };
   const firsts = new WeakMap<Stats, string>();
   return {
+    key,
     init(layer) {
       const rows = only(layer) ? inputRowsOf(layer) : "not wanted";
       if (typeof rows === "string") return undefined;

@@ -1,5 +1,6 @@
-import { makeNode, type Node, type Tensor, tensor } from "@espalier/core";
+import { attrs, makeNode, type Node, type Tensor, tensor } from "@espalier/core";
 import type { Names } from "./piece.ts";
+import { castNode } from "./scales.ts";
 
 /** The outputs of one DynamicQuantizeLinear: codes uint8, scale and zero point of the whole value. */
 export interface DynamicInput {
@@ -20,8 +21,65 @@ export interface DynamicInputs {
   readonly weights: ReadonlyMap<string, Tensor>;
 }
 
-/** @param starts where the parts begin on the last axis: 0, ... */
-export const dynamicInputs = (value: string, starts: readonly number[], fresh: Names): DynamicInputs => {
+/** What makes codes of a part: its nodes and constants, added to those at hand. */
+type Quantize = (part: string, nodes: Node[], weights: Map<string, Tensor>, fresh: Names) => DynamicInput;
+
+/** One range for the whole value. */
+const byTensor: Quantize = (part, nodes, _, fresh) => {
+  const input = { codes: fresh(`${part}_q`), scale: fresh(`${part}_s`), zero: fresh(`${part}_z`) };
+  nodes.push(makeNode("DynamicQuantizeLinear", [part], [input.codes, input.scale, input.zero]));
+  return input;
+};
+
+/** Largest code of a symmetric range of 8 bits, and the code that stands for 0. */
+const LARGEST = 127;
+const MIDDLE = 128;
+/** Opset in which ReduceMax takes its axes as an input. Source: onnx, changelog. */
+const AXES_INPUT = 18;
+
+/**
+ * A symmetric range for each row of the last axis: scale = max|x| / 127 [..., 1], codes = round(x / scale) + 128. Rows of
+ * zeros get the least normal scale.
+ */
+const byToken =
+  (opset: number): Quantize =>
+  (part, nodes, weights, fresh) => {
+    const constant = (suffix: string, value: Tensor) => {
+      const name = fresh(`${part}_${suffix}`);
+      weights.set(name, value);
+      return name;
+    };
+    const float = (suffix: string, value: number) => constant(suffix, tensor("float32", [], Float32Array.of(value)));
+    const step = (suffix: string, operator: string, inputs: readonly string[], attributes = {}) => {
+      const name = fresh(`${part}_${suffix}`);
+      nodes.push(makeNode(operator, inputs, [name], attributes));
+      return name;
+    };
+    const sizes = step("abs", "Abs", [part]);
+    const most =
+      opset >= AXES_INPUT
+        ? step("max", "ReduceMax", [sizes, constant("last", tensor("int64", [1], BigInt64Array.of(-1n)))])
+        : step("max", "ReduceMax", [sizes], { axes: attrs.ints([-1]) });
+    const exact = step("exact", "Div", [most, float("largest", LARGEST)]);
+    const scale = step("s", "Max", [exact, float("least", 2 ** -126)]);
+    const whole = step("round", "Round", [step("steps", "Div", [part, scale])]);
+    const moved = step("moved", "Add", [whole, float("middle", MIDDLE)]);
+    const codes = fresh(`${part}_q`);
+    nodes.push(castNode(moved, codes, "uint8"));
+    return { codes, scale, zero: constant("z", tensor("uint8", [], Uint8Array.of(MIDDLE))) };
+  };
+
+/**
+ * @param starts where the parts begin on the last axis: 0, ...
+ * @param tokens version of the standard operators, where each row of the last axis is to have a range of its own
+ */
+export const dynamicInputs = (
+  value: string,
+  starts: readonly number[],
+  fresh: Names,
+  tokens?: number,
+): DynamicInputs => {
+  const quantize = tokens === undefined ? byTensor : byToken(tokens);
   const nodes: Node[] = [];
   const weights = new Map<string, Tensor>();
   const constant = (suffix: string, at: number): string => {
@@ -36,9 +94,7 @@ export const dynamicInputs = (value: string, starts: readonly number[], fresh: N
       const end = starts[i + 1] ?? Number.MAX_SAFE_INTEGER;
       nodes.push(makeNode("Slice", [value, constant("from", start), constant("to", end), axis], [part]));
     }
-    const input = { codes: fresh(`${part}_q`), scale: fresh(`${part}_s`), zero: fresh(`${part}_z`) };
-    nodes.push(makeNode("DynamicQuantizeLinear", [part], [input.codes, input.scale, input.zero]));
-    return input;
+    return quantize(part, nodes, weights, fresh);
   });
   return { parts, nodes, weights };
 };

@@ -18,6 +18,11 @@ import { dynamicWeights } from "./dynamic-weights.ts";
 import { restInEightBits } from "./rest.ts";
 
 export interface DynamicInt8Options extends Selection {
+  /**
+   * Ranges of the inputs of MatMul and Gemm: of the whole value, or symmetric of each row, a token, so that outlier tokens
+   * spoil themselves only. Rows cost a few operators of their own at every run, which onnxruntime does not fuse.
+   */
+  readonly activations?: "tensor" | "token";
   /** Type of the weights that meet integer activations; those of convolutions are always uint8. */
   readonly weightType?: IntegerType;
   /** One scale for each output, or one for the whole weight. */
@@ -58,18 +63,25 @@ const operators: Readonly<Record<DynamicKind, string>> = {
  *
  * Layers that share an input share its quantization. Source: arXiv:2103.13630, section III.C.
  */
-export const dynamicInt8 = ({
-  weightType = "int8",
-  perChannel = true,
-  inputParts = "auto",
-  convolutions = "float",
-  portable = false,
-  embeddings = true,
-  skip,
-  only,
-}: DynamicInt8Options = {}): Pass =>
+export const dynamicInt8 = (options: DynamicInt8Options = {}): Pass => dynamicPass(NAME, options);
+
+/** `dynamicInt8` under a name. */
+export const dynamicPass = (
+  name: string,
+  {
+    activations = "tensor",
+    weightType = "int8",
+    perChannel = true,
+    inputParts = "auto",
+    convolutions = "float",
+    portable = false,
+    embeddings = true,
+    skip,
+    only,
+  }: DynamicInt8Options,
+): Pass =>
   definePass({
-    name: NAME,
+    name,
     stage: "quantize",
     async apply(original, ctx) {
       const model = (original.opsets.get("") ?? 1) < DYNAMIC_OPSET ? upgradeOpset(original, DYNAMIC_OPSET) : original;
@@ -77,14 +89,14 @@ export const dynamicInt8 = ({
       const fresh = freshNames(model);
       const made = new Map<Layer, DynamicLayer>();
       const note = (layer: Layer, reason: string) =>
-        ctx.report({ pass: NAME, layer: layer.name, action: "note", reason: `only stored in 8 bits: ${reason}` });
+        ctx.report({ pass: name, layer: layer.name, action: "note", reason: `only stored in 8 bits: ${reason}` });
       for (const [layer, reason] of refused) note(layer, reason);
-      ctx.progress({ kind: "start", task: NAME, total: fits.size });
+      ctx.progress({ kind: "start", task: name, total: fits.size });
       for (const [layer, kind] of fits) {
-        checkAborted(NAME, ctx.signal);
+        checkAborted(name, ctx.signal);
         const weights = await dynamicWeights(layer, kind, { weightType, perChannel, portable, inputParts }, fresh);
         if (weights) made.set(layer, weights);
-        ctx.progress({ kind: "step", task: NAME, done: made.size, total: fits.size, note: layer.name });
+        ctx.progress({ kind: "step", task: name, done: made.size, total: fits.size, note: layer.name });
       }
       for (const layer of fits.keys()) if (!made.has(layer)) note(layer, "its weights are not all finite");
       for (const layer of halfLstms(made.keys())) {
@@ -93,12 +105,13 @@ export const dynamicInt8 = ({
       }
       for (const [layer, { kind, parts }] of made)
         ctx.report({
-          pass: NAME,
+          pass: name,
           layer: layer.name,
           action: "changed",
           ...runtimesOf("dynamicInt8", BITS, layer.kind),
           form: [
             `${operators[kind]} ${kind === "conv" ? "uint8" : weightType}`,
+            ...(activations === "token" && kind === "matmul" ? ["a range each token"] : []),
             ...(portable ? ["7 bits"] : []),
             ...(perChannel ? ["per channel"] : []),
             ...(parts.length > 1 ? [`input in ${parts.length} parts`] : []),
@@ -106,10 +119,10 @@ export const dynamicInt8 = ({
           bytesBefore: storedBytes(layer.weight.tensor),
           bytesAfter: parts.reduce((sum, part) => sum + pieceBytes(part), 0),
         });
-      ctx.progress({ kind: "end", task: NAME });
+      ctx.progress({ kind: "end", task: name });
       const sweep = [...made.keys()].map(({ weight }) => weight);
-      const integers = rewrite(model, { nodes: dynamicPieces(model, made, fresh), sweep });
-      const result = await restInEightBits(integers, ctx, NAME, { portable, embeddings, skip, only });
+      const integers = rewrite(model, { nodes: dynamicPieces(model, made, fresh, activations === "token"), sweep });
+      const result = await restInEightBits(integers, ctx, name, { portable, embeddings, skip, only });
       return result === model ? original : result;
     },
   });

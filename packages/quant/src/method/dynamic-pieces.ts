@@ -31,12 +31,18 @@ const inOrder = (model: Model): { readonly node: Node; readonly path: string }[]
   return found;
 };
 
-/** What stands in place of the nodes whose weights are on integers; the first reader of a value quantizes it. */
+/**
+ * What stands in place of the nodes whose weights are on integers; the first reader of a value quantizes it.
+ *
+ * @param byToken each row of what a MatMul or Gemm takes has a range of its own, but where the Gemm turns it
+ */
 export const dynamicPieces = (
   model: Model,
   made: ReadonlyMap<Layer, DynamicLayer>,
   fresh: Names,
+  byToken = false,
 ): ReadonlyMap<Node, Piece> => {
+  const opset = model.opsets.get("") ?? 1;
   const layersOf = new Map<Node, Layer[]>();
   for (const layer of made.keys())
     for (const { node, index } of layer.uses) {
@@ -54,9 +60,10 @@ export const dynamicPieces = (
       pieces.set(node, dynamicLstm(node, parts[0]!, made.get(second!)!.parts[0]!));
       continue;
     }
-    const key = JSON.stringify([path, node.inputs[0], starts]);
+    const tokens = byToken && kind === "matmul" && attrs.intOf(node, "transA", 0) === 0;
+    const key = JSON.stringify([path, node.inputs[0], starts, tokens]);
     const known = inputs.get(key);
-    const input = known ?? dynamicInputs(node.inputs[0]!, starts, fresh);
+    const input = known ?? dynamicInputs(node.inputs[0]!, starts, fresh, tokens ? opset : undefined);
     inputs.set(key, input);
     const [part, own] = [input.parts[0]!, parts[0]!];
     const piece =

@@ -122,7 +122,7 @@ describe("smoothQuant", () => {
 
   it("QL-02: with outlier channels, 8-bit activations err at most half as much behind it", async () => {
     const given = gated();
-    const int8 = dynamicInt8({ inputParts: 1 });
+    const int8 = dynamicInt8({ inputParts: 1, skip: ["down"] });
     const plain = await errorOf(given, await runPass(given.model, int8, contextOf(given)));
     const smooth = await runPass(given.model, smoothQuant(), contextOf(given));
     expect(await errorOf(given, await runPass(smooth, int8, contextOf(given)))).toBeLessThan(0.5 * plain);
