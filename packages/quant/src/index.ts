@@ -21,6 +21,8 @@ export { type MixedBudget, type MixedPrecisionOptions, mixedPrecision } from "./
 export { type Mxfp4Options, mxfp4 } from "./method/mxfp4.ts";
 export { type Nf4Options, nf4 } from "./method/nf4.ts";
 export { type Nvfp4Options, nvfp4 } from "./method/nvfp4.ts";
+export { type PalettizeOptions, palettize } from "./method/palettize.ts";
+export { type ProductQuantizeOptions, productQuantize } from "./method/product-quantize.ts";
 export { type RtnOptions, rtn } from "./method/rtn.ts";
 export { type SignRoundOptions, signRound } from "./method/sign-round.ts";
 export { type SmoothQuantOptions, smoothQuant } from "./method/smooth-quant.ts";

@@ -4,6 +4,8 @@ import type { Fp8Options } from "./method/fp8.ts";
 import type { Mxfp4Options } from "./method/mxfp4.ts";
 import type { Nf4Options } from "./method/nf4.ts";
 import type { Nvfp4Options } from "./method/nvfp4.ts";
+import type { PalettizeOptions } from "./method/palettize.ts";
+import type { ProductQuantizeOptions } from "./method/product-quantize.ts";
 import { all, boolean, names, object, oneOf, type Schema, selection } from "./schema-kit.ts";
 import type { Target } from "./support.ts";
 
@@ -52,5 +54,17 @@ export const valueSchemas = {
     blockSize,
     scale: oneOf(["mean", "one"], "Mean magnitude of a channel or block, or 1."),
     rounding: oneOf(["sign", "stochastic"], "To the sign, or at random with the weight as its expectation."),
+  }),
+  palettize: object<PalettizeOptions>({
+    ...chosen,
+    bits: oneOf([1, 2, 3, 4, 5, 6, 7, 8], "Bits of a code."),
+    groupSize: { type: "integer", minimum: 1, description: "Output channels that share a codebook." },
+    clustering: oneOf(["lloyd", "exact"], "k-means, or its least error by dynamic programming."),
+  }),
+  productQuantize: object<ProductQuantizeOptions>({
+    ...chosen,
+    width: { anyOf: [{ enum: ["auto"] }, { type: "integer", minimum: 2 }], description: "Columns of a subvector." },
+    bits: oneOf([4, 5, 6, 7, 8], "Bits of a code."),
+    steps: { type: "integer", minimum: 1, description: "Steps of expectation maximization at most." },
   }),
 } as const;
