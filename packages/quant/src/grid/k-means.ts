@@ -1,7 +1,7 @@
 import type { Rng } from "@espalier/core";
 
 /** Groups of points by the nearest of k centres. */
-export interface Clusters {
+interface Clusters {
   /** [k, width]; k may be less than was asked for, where fewer points differ */
   readonly centres: Float64Array;
   /** [count], which centre is nearest to each point */
@@ -10,7 +10,7 @@ export interface Clusters {
   readonly errors: readonly number[];
 }
 
-export interface KMeansOptions {
+interface KMeansOptions {
   readonly rng: Rng;
   /** Steps of Lloyd's algorithm at most; it ends when no code changes. */
   readonly steps?: number;

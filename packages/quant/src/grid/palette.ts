@@ -40,7 +40,7 @@ const BYTE = 8;
 export const paletteBytes = ({ bits, codes, values }: Palette, valueBytes: number): number =>
   Math.ceil((codes.length * bits) / BYTE) + values.length * valueBytes;
 
-export interface PaletteOptions extends LineOptions {
+interface PaletteOptions extends LineOptions {
   readonly bits: number;
   readonly groupSize: number;
   /** Codebooks are stored as float16. */

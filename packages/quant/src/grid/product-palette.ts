@@ -22,7 +22,7 @@ const rootOf = (gram: Matrix): Float64Array => {
   });
 };
 
-export interface ProductPaletteOptions {
+interface ProductPaletteOptions {
   /** Columns of a subvector, which divide the columns. */
   readonly width: number;
   readonly bits: number;
