@@ -119,6 +119,35 @@ const normals = (seed) => {
   return { normal: () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()) };
 };
 
+/** A matrix of which a fifth is there times 256 columns, in operations of the dense product, beside our own dense one. */
+const sparse = (name, blockRows, bars) => {
+  const [rows, columns, n] = [SQUARE, SQUARE, 256];
+  const chance = random(rows * columns, 3);
+  const all = random(rows * columns, 1);
+  const keep = (at) => chance[Math.floor(at / columns / blockRows) * columns + (at % columns)] > 0.6;
+  const data = all.map((value, at) => (keep(at) ? value : 0));
+  const flops = 2 * rows * columns * n;
+  const setup = (hw) => ({
+    w: hw.tensor("float32", [rows, columns], data),
+    x: hw.tensor("float32", [columns, n], random(columns * n, 2)),
+    out: hw.tensor("float32", [rows, n]),
+  });
+  return {
+    ...{ name, bars, flops, unit: "GFLOP/s", work: flops / GIGA },
+    ours: (hw) => {
+      const { w, x, out } = setup(hw);
+      const compressed = hw.sparse(w, { blockRows });
+      return () => hw.spmm(compressed, x, { out });
+    },
+    peers: (_, hw) => ({
+      dense: () => {
+        const { w, x, out } = setup(hw);
+        return () => hw.gemm(w, x, { out });
+      },
+    }),
+  };
+};
+
 const LARGE = 2048;
 const SQUARE = 512;
 
@@ -185,4 +214,7 @@ export const cases = [
     },
     "a = numpy.random.default_rng(1).standard_normal((1024, 1024)).astype('f4'); run = lambda: numpy.linalg.svd(a)",
   ),
+  sparse("spmm-80", 1, { dense: [2, 2.5] }),
+  sparse("spmm-80-blocks-of-2", 2, { dense: [2, 2.5] }),
+  sparse("spmm-80-blocks-of-4", 4, { dense: [2, 2.5] }),
 ];

@@ -45,7 +45,7 @@ if (!options.json) printTop(probeLine(hw.probe), threads, clock, ceilings);
 const rows = [];
 for (const one of cases.filter(({ name }) => name.includes(options.only))) {
   const contestants = { ours: one.ours(hw) };
-  for (const [name, make] of Object.entries(one.peers(threads))) contestants[name] = await make();
+  for (const [name, make] of Object.entries(one.peers(threads, hw))) contestants[name] = await make();
   const times = await measure(contestants, Number(options.seconds), clock);
   if (one.numpy && options.python && threads === 1) times.numpy = numpyMilliseconds(options.python, one.numpy, threads);
   const speedOf = (ms) => (one.unit === "ms" ? ms : (one.work / ms) * 1000);

@@ -3,6 +3,7 @@ export type { Activation, ActivationFunction } from "./api/activation.ts";
 export type { AlgebraKernels } from "./api/algebra.ts";
 export type { ConvolutionKernels } from "./api/convolution.ts";
 export type { ConvolutionOptions } from "./api/convolution-sizes.ts";
+export type { EncodingKernels } from "./api/encoding.ts";
 export type { LayerKernels, NormOptions } from "./api/layers.ts";
 export type { LinearKernels, ProductOptions } from "./api/linear.ts";
 export type {
@@ -12,6 +13,7 @@ export type {
   QuantizedBlocks,
   WeightShape,
 } from "./api/quantization.ts";
+export type { SparseKernels, SparseMatrix } from "./api/sparse.ts";
 export { type Ceilings, measureCeilings } from "./ceilings.ts";
 export { type ErrorCode, EspalierError } from "./errors.ts";
 export { createKernels, type KernelOptions, type Kernels, type SavedChoices } from "./kernels.ts";

@@ -1,8 +1,10 @@
 import { type AlgebraKernels, algebraKernels } from "./api/algebra.ts";
 import { type ConvolutionKernels, convolutionKernels } from "./api/convolution.ts";
+import { type EncodingKernels, encodingKernels } from "./api/encoding.ts";
 import { type LayerKernels, layerKernels } from "./api/layers.ts";
 import { type LinearKernels, linearKernels } from "./api/linear.ts";
 import { type QuantizationKernels, quantizationKernels } from "./api/quantization.ts";
+import { type SparseKernels, sparseKernels } from "./api/sparse.ts";
 import { EspalierError } from "./errors.ts";
 import { table } from "./ops/table.ts";
 import { type ProbeReport, probe, probeKey, probeLine } from "./probe/probe.ts";
@@ -36,7 +38,14 @@ export interface KernelOptions {
   gpu?: Gpu;
 }
 
-export interface Kernels extends AlgebraKernels, LinearKernels, ConvolutionKernels, LayerKernels, QuantizationKernels {
+export interface Kernels
+  extends AlgebraKernels,
+    LinearKernels,
+    ConvolutionKernels,
+    LayerKernels,
+    QuantizationKernels,
+    SparseKernels,
+    EncodingKernels {
   readonly probe: ProbeReport;
   /** A tensor in the kernels' memory, with a copy of `data` or zeros. Kernels use it without copying. */
   tensor<T extends TensorType>(type: T, dims: readonly number[], data?: ArrayLike<number>): Handle<T>;
@@ -103,6 +112,8 @@ export const createKernels = async ({
     ...convolutionKernels(runtime),
     ...layerKernels(runtime),
     ...quantizationKernels(runtime),
+    ...sparseKernels(runtime),
+    ...encodingKernels(runtime),
     probe: report,
     tensor: (type, dims, data) => makeHandle(arena, type, dims, data),
     describe: () =>

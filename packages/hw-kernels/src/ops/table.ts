@@ -2,6 +2,9 @@ import { type Row, row } from "../op.ts";
 import { activate } from "./activate/op.ts";
 import { activateReference } from "./activate/reference.ts";
 import { activateWasm } from "./activate/wasm.ts";
+import { bytePlanes } from "./byte-planes/op.ts";
+import { bytePlanesReference } from "./byte-planes/reference.ts";
+import { bytePlanesWasm } from "./byte-planes/wasm.ts";
 import { conv2d } from "./conv2d/op.ts";
 import { conv2dReference } from "./conv2d/reference.ts";
 import { conv2dWasm } from "./conv2d/wasm.ts";
@@ -17,6 +20,9 @@ import { depthwiseFilterWasm } from "./depthwise-filter/wasm.ts";
 import { factor64 } from "./factor64/op.ts";
 import { factor64Reference } from "./factor64/reference.ts";
 import { factor64Wasm } from "./factor64/wasm.ts";
+import { fakeQuant } from "./fake-quant/op.ts";
+import { fakeQuantReference } from "./fake-quant/reference.ts";
+import { fakeQuantWasm } from "./fake-quant/wasm.ts";
 import { gemm } from "./gemm/op.ts";
 import { gemmReference } from "./gemm/reference.ts";
 import { gemmWasm } from "./gemm/wasm.ts";
@@ -26,6 +32,9 @@ import { gemm64Wasm } from "./gemm64/wasm.ts";
 import { gemv } from "./gemv/op.ts";
 import { gemvReference } from "./gemv/reference.ts";
 import { gemvWasm } from "./gemv/wasm.ts";
+import { histogram } from "./histogram/op.ts";
+import { histogramReference } from "./histogram/reference.ts";
+import { histogramWasm } from "./histogram/wasm.ts";
 import { jacobi64 } from "./jacobi64/op.ts";
 import { jacobi64Reference } from "./jacobi64/reference.ts";
 import { jacobi64Wasm } from "./jacobi64/wasm.ts";
@@ -38,6 +47,9 @@ import { quantizeBlocksWasm } from "./quantize-blocks/wasm.ts";
 import { quantizeColumns } from "./quantize-columns/op.ts";
 import { quantizeColumnsReference } from "./quantize-columns/reference.ts";
 import { quantizeColumnsWasm } from "./quantize-columns/wasm.ts";
+import { range } from "./range/op.ts";
+import { rangeReference } from "./range/reference.ts";
+import { rangeWasm } from "./range/wasm.ts";
 import { reflect64 } from "./reflect64/op.ts";
 import { reflect64Reference } from "./reflect64/reference.ts";
 import { reflect64Wasm } from "./reflect64/wasm.ts";
@@ -53,9 +65,15 @@ import { softmaxWasm } from "./softmax/wasm.ts";
 import { solve64 } from "./solve64/op.ts";
 import { solve64Reference } from "./solve64/reference.ts";
 import { solve64Wasm } from "./solve64/wasm.ts";
+import { spmm } from "./spmm/op.ts";
+import { spmmReference } from "./spmm/reference.ts";
+import { spmmWasm } from "./spmm/wasm.ts";
 import { syrk } from "./syrk/op.ts";
 import { syrkReference } from "./syrk/reference.ts";
 import { syrkWasm } from "./syrk/wasm.ts";
+import { transpose } from "./transpose/op.ts";
+import { transposeReference } from "./transpose/reference.ts";
+import { transposeWasm } from "./transpose/wasm.ts";
 import { update64 } from "./update64/op.ts";
 import { update64Reference } from "./update64/reference.ts";
 import { update64Wasm } from "./update64/wasm.ts";
@@ -74,6 +92,7 @@ export const table: readonly Row[] = [
   row(gemm, gemmReference, gemmWasm),
   row(gemv, gemvReference, gemvWasm),
   row(syrk, syrkReference, syrkWasm),
+  row(spmm, spmmReference, spmmWasm),
   row(gemm64, gemm64Reference, gemm64Wasm),
   row(solve64, solve64Reference, solve64Wasm),
   row(factor64, factor64Reference, factor64Wasm),
@@ -90,5 +109,10 @@ export const table: readonly Row[] = [
   row(rope, ropeReference, ropeWasm),
   row(quantizeBlocks, quantizeBlocksReference, quantizeBlocksWasm),
   row(quantizeColumns, quantizeColumnsReference, quantizeColumnsWasm),
+  row(range, rangeReference, rangeWasm),
+  row(histogram, histogramReference, histogramWasm),
+  row(fakeQuant, fakeQuantReference, fakeQuantWasm),
+  row(transpose, transposeReference, transposeWasm),
+  row(bytePlanes, bytePlanesReference, bytePlanesWasm),
   row(softmax, softmaxReference, softmaxWasm),
 ];

@@ -1,17 +1,10 @@
 import type { Values } from "../../op.ts";
+import { roundEven } from "../round-even.ts";
 import { GRID_MODES, type GridNumbers } from "./grid.ts";
 import type { quantizeBlocksArgs } from "./op.ts";
 
 const HALF_BITS = 10;
 const [LEAST_HALF, MOST_HALF] = [2 ** -14, 65504];
-
-/** Nearest whole number, halves to even. */
-const roundEven = (x: number): number => {
-  const down = Math.floor(x);
-  const rest = x - down;
-  if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
-  return down % 2 === 0 ? down : down + 1;
-};
 
 /** A scale as it is stored: float16's bits where float16 is asked for and holds it with all of them, else float32's. */
 const stored = (x: number, half: number): number => {
