@@ -1,12 +1,17 @@
 import type { ActivationType } from "./export/fixed.ts";
+import type { AciqOptions } from "./method/aciq.ts";
 import type { AdaRoundOptions } from "./method/ada-round.ts";
 import type { AwqOptions } from "./method/awq.ts";
+import type { BiasCorrectOptions } from "./method/bias-correct.ts";
+import type { CrossLayerEqualizeOptions } from "./method/cross-layer-equalize.ts";
 import type { DynamicInt8Options } from "./method/dynamic-int8.ts";
 import type { FixedPointOptions } from "./method/fixed-point.ts";
 import type { Float16Options } from "./method/float16.ts";
 import type { GptqOptions } from "./method/gptq.ts";
 import type { HqqOptions } from "./method/hqq.ts";
+import type { KeepSalientOptions } from "./method/keep-salient.ts";
 import type { MixedPrecisionOptions } from "./method/mixed-precision.ts";
+import type { QuaRotOptions } from "./method/qua-rot.ts";
 import type { RtnOptions } from "./method/rtn.ts";
 import type { SignRoundOptions } from "./method/sign-round.ts";
 import type { SmoothQuantOptions } from "./method/smooth-quant.ts";
@@ -36,6 +41,7 @@ const calibrators = all<Extract<Calibrator, string>>({
   "moving-average": true,
   mse: true,
   entropy: true,
+  aciq: true,
 });
 
 const weightOptions: Readonly<Record<keyof RtnOptions & string, Schema>> = {
@@ -97,6 +103,49 @@ const adaRound = object<AdaRoundOptions>({
 const signRound = object<SignRoundOptions>({
   ...gramOptions,
   learningRate: positive("First step of offsets and clip ranges."),
+});
+
+const { clip: _clip, rounding: _rounding, ...rangeless } = weightOptions;
+
+const aciq = object<AciqOptions>({
+  ...rangeless,
+  correct: boolean("Make the mean and the norm of each block those of its weights; takes float zero points."),
+  allocate: boolean("bits is the mean of layers, which get more or fewer by their range."),
+});
+
+const quantize: Schema = {
+  type: "object",
+  properties: { pass: { type: "string" }, options: { type: "object" } },
+  required: ["pass"],
+  additionalProperties: false,
+  makesPass: true,
+  description: "The pass that quantizes.",
+};
+
+const biasCorrect = object<BiasCorrectOptions>({
+  ...selection,
+  quantize,
+  from: oneOf(["calibration", "batch-norm"], "Means measured on data, or known from the BatchNormalization before."),
+  samples: { type: "integer", minimum: 1, description: "Samples that means are taken over." },
+});
+
+const keepSalient = object<KeepSalientOptions>({
+  ...selection,
+  quantize,
+  share: { type: "number", exclusiveMinimum: 0, maximum: 1, description: "Share of inputs that stay float." },
+  threshold: positive("Inputs that ever exceed this size stay float."),
+  activations: boolean("The quantizer rounds activations too, and does not see the salient ones."),
+});
+
+const crossLayerEqualize = object<CrossLayerEqualizeOptions>({
+  ...selection,
+  clips: oneOf(["keep", "vectors"], "A Clip ends a chain, or becomes Max and Min with a bound for each channel."),
+});
+
+const quaRot = object<QuaRotOptions>({
+  ...selection,
+  rotation: oneOf(["hadamard", "random"], "Randomized Hadamard matrices, or random orthogonal ones."),
+  online: boolean("Rotate inputs that no stream gives by a product at every run."),
 });
 
 const { skip: _skip, only: _only, ...choiceOptions } = weightOptions;
@@ -237,6 +286,11 @@ export const optionSchemas = {
   adaRound,
   signRound,
   mixedPrecision,
+  aciq,
+  biasCorrect,
+  keepSalient,
+  crossLayerEqualize,
+  quaRot,
   dynamicInt8,
   zeroQuant,
   staticInt8,

@@ -11,6 +11,8 @@ export interface Schema {
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean;
   readonly description?: string;
+  /** A pass by its name and options, which recipes make before. */
+  readonly makesPass?: boolean;
 }
 
 /** Lists every member of a union of strings: one that is missing, or is none, does not compile. */

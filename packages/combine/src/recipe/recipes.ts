@@ -38,6 +38,20 @@ const plain = {
     description: "As int4-all, rounded by GPTQ on calibration data, part after part of the model.",
     passes: [{ pass: "@espalier/quant/gptq", options: fourBits }],
   },
+  mixed: {
+    name: "mixed",
+    description:
+      "A width of 8, 6 or 4 bits for each layer by its output error on calibration data, 5.75 bits a weight in the mean.",
+    passes: [
+      {
+        pass: "@espalier/quant/mixedPrecision",
+        options: {
+          choices: [{ bits: 8 }, { bits: 6 }, { bits: 4, symmetric: false, blockSize: 32, clip: "mse" }],
+          budget: { bits: 5.75 },
+        },
+      },
+    ],
+  },
   fp16: {
     name: "fp16",
     description: "Weights stored in 16-bit floats, computed in 32 bits at float's speed.",

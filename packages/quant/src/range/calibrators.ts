@@ -1,13 +1,14 @@
 import { nearest } from "../grid/nearest.ts";
+import { aciqStatsRange } from "./aciq.ts";
 import { entropyCut } from "./entropy.ts";
 import { edgeOf, MIDDLE, type RangeStats } from "./histogram.ts";
 
 /**
  * Turns statistics into the range that the integers span; zero is always inside. A percentile leaves half of what is
  * above it outside on each side. `entropy` cuts too much where values crowd at a sharp edge, as Swish and GELU make one;
- * its paper shows the same on BERT.
+ * its paper shows the same on BERT. `aciq` is a formula of the moments, see `aciqThreshold`.
  */
-export type Calibrator = "minmax" | "moving-average" | "mse" | "entropy" | { readonly percentile: number };
+export type Calibrator = "minmax" | "moving-average" | "mse" | "entropy" | "aciq" | { readonly percentile: number };
 
 export interface Range {
   readonly low: number;
@@ -31,6 +32,7 @@ const percentileRange = (stats: RangeStats, percentile: number): Range => {
   };
 };
 
+const BITS = 8;
 const LEVELS = 255;
 /** Ranges tried by the MSE calibrator: shares of the extremes, from all down to a fifth. */
 const SHARES = 81;
@@ -85,5 +87,6 @@ export const rangeOf = (stats: RangeStats, calibrator: Calibrator): Range => {
   if (calibrator === "minmax") return { low: stats.low, high: stats.high };
   if (calibrator === "moving-average") return { low: stats.movingLow, high: stats.movingHigh };
   if (calibrator === "entropy") return entropyRange(stats);
+  if (calibrator === "aciq") return aciqStatsRange(stats, BITS);
   return calibrator === "mse" ? mseRange(stats) : percentileRange(stats, calibrator.percentile);
 };
