@@ -41,16 +41,17 @@ const whole = (description: string): Schema => ({ type: "integer", minimum: 1, d
 const ratio = share("Share of the parameters to remove from each factored layer.");
 const rank = whole("The same rank for every layer.");
 const energy = share("Share of the squared singular values to keep in each layer.");
+const budget = share("Share of the parameters to remove from all layers together.");
 
 const factor = {
   ...selection,
   ratio,
   rank,
   energy,
-  budget: share("Share of the parameters to remove from all layers together."),
+  budget,
   together: { type: "boolean", description: "One first factor for layers that meet the same input." },
 };
-const conv = { ...selection, ratio, rank, energy };
+const conv = { ...selection, ratio, rank, energy, budget };
 const correct = {
   ...selection,
   quantize: {
@@ -88,6 +89,7 @@ export const optionSchemas = {
     ...selection,
     ratio,
     rank,
+    budget,
     restarts: whole("Random starts, of which the best is taken."),
     rounds: whole("Most rounds from each start."),
   }),

@@ -102,7 +102,7 @@ describe("rows of convolutions", () => {
     }
   });
 
-  it("convolutions in groups, of 1 × 1, and those that would not shrink are left, with the reason; budget is BAD_OPTION", async () => {
+  it("convolutions in groups, of 1 × 1, and those that would not shrink are left, with the reason; a budget that no ranks meet is BAD_OPTION", async () => {
     const reasons = async (w: Tensor, pass: Pass, group = 1) => {
       const entries: ReportEntry[] = [];
       const model = tinyModel({
@@ -119,6 +119,43 @@ describe("rows of convolutions", () => {
     expect(await reasons(gaussian([12, 6, 3, 1], 1), spatial())).toMatch(/kernel is 3 × 1/);
     for (const make of Object.values(passes))
       expect(await reasons(gaussian([12, 6, 3, 3], 1), make(200))).toMatch(/would take/);
-    expect(() => spatial({ budget: 0.2 } as never)).toThrowError(expect.objectContaining({ code: "BAD_OPTION" }));
+    await expect(reasons(gaussian([12, 6, 3, 3], 1), spatial({ budget: 0.99 }))).rejects.toMatchObject({
+      code: "BAD_OPTION",
+    });
+  });
+
+  it("R-02: by budget the parameters of all layers fall by that share, and a layer of low rank pays for one of noise", async () => {
+    const noise = gaussian([16, 16, 3, 3], 1);
+    // the same kernel column and row between all channels: all three forms hold it at rank 1
+    const [out, inner, column, row] = [16, 16, 3, 3].map((length, i) => gaussian([length], 5 + i).data as Float32Array);
+    const low = tensor("float32", [16, 16, 3, 3], new Float32Array(noise.data.length));
+    low.data.forEach((_, at) => {
+      const [o, i, h, w] = [Math.floor(at / 144), Math.floor(at / 9) % 16, Math.floor(at / 3) % 3, at % 3];
+      (low.data as Float32Array)[at] = out[o] * inner[i] * column[h] * row[w];
+    });
+    const model = tinyModel({
+      inputs: { x: ["float32", [1, 16, 9, 8]] },
+      outputs: ["y"],
+      weights: { noise, low },
+      nodes: [
+        makeNode("Conv", ["x", "noise"], ["z"], {}, { name: "noisy" }),
+        makeNode("Conv", ["z", "low"], ["y"], {}, { name: "lowly" }),
+      ],
+    });
+    for (const make of [spatial, tucker, cp]) {
+      const entries: ReportEntry[] = [];
+      const made = await runPass(model, make({ budget: 0.4 }), { report: (entry) => entries.push(entry) });
+      const total = layers(made).reduce((sum, { weight }) => sum + weight.dims.reduce((a, b) => a * b, 1), 0);
+      expect(total).toBeLessThanOrEqual(0.6 * 2 * noise.data.length);
+      expect(entries.map(({ layer, action }) => [layer, action])).toEqual([
+        ["noisy", "skipped"],
+        ["lowly", "changed"],
+      ]);
+      const sessions = [await openSession(node, model), await openSession(node, made)];
+      const x = gaussian([1, 16, 9, 8], 3);
+      const [before, after] = [await sessions[0].run({ x }), await sessions[1].run({ x })];
+      expectClose(after.y, before.y, 1e-3);
+      for (const session of sessions) await session.release();
+    }
   });
 });

@@ -30,7 +30,7 @@ export const cp = ({ restarts, rounds, ...options }: CpPassOptions = {}): Pass =
           rule.kind === "rank" ? rule.rank : Math.max(1, Math.floor(((1 - rule.share) * w.data.length) / each));
         if (rank * each >= w.data.length)
           return `rank ${rank} would take ${rank * each} parameters for ${w.data.length}`;
-        const { factors } = decompose(w, rank, rng, {
+        const { factors, error } = decompose(w, rank, rng, {
           ...(restarts !== undefined && { restarts }),
           ...(rounds !== undefined && { rounds }),
         });
@@ -47,6 +47,7 @@ export const cp = ({ restarts, rounds, ...options }: CpPassOptions = {}): Pass =
         );
         return {
           form: `rank ${rank}`,
+          error,
           stages: [
             { dims: [rank, inputs, ...ones], values: turned(1), groups: 1, axes: [], suffix: "in" },
             ...along,

@@ -42,6 +42,7 @@ export const separable = (options: ConvOptions = {}): Pass =>
         });
         return {
           form: `${rank} kernels a channel`,
+          error: errors[rank],
           stages: [
             {
               dims: [inputs * rank, 1, ...kernel],

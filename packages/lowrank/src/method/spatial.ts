@@ -34,6 +34,7 @@ export const spatial = (options: ConvOptions = {}): Pass =>
         const ones = widths.map(() => 1);
         return {
           form: `rank ${rank} of ${Math.min(m, n)}`,
+          error: spectral.errors[rank],
           stages: [
             {
               dims: [rank, inputs, height, ...ones],

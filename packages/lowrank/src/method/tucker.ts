@@ -74,10 +74,11 @@ export const tucker = ({ rounds = 20, ...options }: TuckerOptions = {}): Pass =>
         const form = `ranks ${rankOut} of ${out} and ${rankIn} of ${inputs}`;
         const size = sizeAt(out, inputs, taps, rankOut, rankIn);
         if (size >= data.length) return `${form} would take ${size} parameters for ${data.length}`;
-        const { out: u, in: v, core } = tucker2(w, rankOut, rankIn, rounds);
+        const { out: u, in: v, core, error } = tucker2(w, rankOut, rankIn, rounds);
         const ones = kernel.map(() => 1);
         return {
           form,
+          error,
           stages: [
             {
               dims: [rankIn, inputs, ...ones],
