@@ -28,7 +28,7 @@ const { calibration, evaluate, latencyFeed } = await import(`./data/${task}.mjs`
 const model = await fold(await openModel(new Uint8Array(await readFile(floatModel(task)))));
 
 const ways = {
-  l1: { score: "l1", scope: "local", reconstruct: false },
+  l1: { score: "l1", scope: "local", reconstruct: false, multiple: 1 },
   ours: JSON.parse(values.options),
 };
 
