@@ -6,6 +6,7 @@ import {
   type GroupKind,
   type Groups,
   groups,
+  isFloatType,
   type Layer,
   type Model,
   measureSize,
@@ -18,7 +19,7 @@ import {
 import { linearAlgebra } from "@espalier/core/linalg";
 import { badOption } from "../errors.ts";
 import { type Budget, countsByScan } from "../structured/allocate-units.ts";
-import { type ChooseOptions, chooseUnits, leastOf } from "../structured/choose-units.ts";
+import { type ChooseOptions, checkReach, chooseUnits, leastOf } from "../structured/choose-units.ts";
 import { fingerprint } from "../structured/fingerprint.ts";
 import { type MomentSums, momentObserver } from "../structured/moments.ts";
 import { byShare, outputErrorScore } from "../structured/output-error.ts";
@@ -102,6 +103,9 @@ const chosenGroups = (
   });
 };
 
+const isFloat = ({ graph }: Model, byWeight: ReadonlyMap<string, Layer>, name: string): boolean =>
+  isFloatType((byWeight.get(name)?.weight.tensor ?? graph.weights.get(name))?.type ?? "string");
+
 const scalesOf = ({ graph }: Model): ReadonlySet<string> =>
   new Set(graph.nodes.flatMap(({ opType, inputs }) => (opType === "BatchNormalization" ? [inputs[1]] : [])));
 
@@ -148,6 +152,13 @@ export const structured = ({
         chosen[at] ? group.members.flatMap((member) => consumerLayer(byWeight, member)?.name ?? []) : [],
       ),
     );
+    const read = weightReader(NAME, model);
+    for (const [at, { members }] of all.groups.entries())
+      for (const { weight } of chosen[at] ? members : [])
+        if (isFloat(model, byWeight, weight.name)) await read(weight.name);
+    const { layers: macs } = await countMacs(model, { ort: ctx.ort!, feeds: await firstFeeds(model, ctx) });
+    const newWork = () => workLeft(all, macs);
+    if (budget === "macs") checkReach(NAME, all, chosen, newWork(), { ratio, multiple, keep });
     const algebra = linearAlgebra(ctx.kernels);
     const stats: ReadonlyMap<string, MomentSums> =
       ctx.calibration && data
@@ -157,8 +168,7 @@ export const structured = ({
             ctx,
           )
         : new Map();
-    const { layers: macs } = await countMacs(model, { ort: ctx.ort!, feeds: await firstFeeds(model, ctx) });
-    const open = { byWeight, stats, scales: scalesOf(model), read: weightReader(NAME, model) };
+    const open = { byWeight, stats, scales: scalesOf(model), read };
     const rankings: Ranking[] = [];
     ctx.progress({ kind: "start", task: NAME, total: all.groups.length });
     for (const [at, group] of all.groups.entries()) {
@@ -174,7 +184,6 @@ export const structured = ({
           counts[at] > 0 ? [[group, rankings[at].order.slice(0, counts[at])] as const] : [],
         ),
       );
-    const newWork = () => workLeft(all, macs);
     const build = (removals: UnitRemovals, inTurn: boolean) =>
       reconstruct
         ? reconstructed(model, removals, ctx, { where: NAME, byWeight, stats, sequential: inTurn })

@@ -38,6 +38,25 @@ export const tooMuch = (where: string, ratio: number, most: number, budget: keyo
     `ratio ${ratio} of the ${MEASURES[budget]} cannot go: with what must stay of each group, ${most.toFixed(3)} can. Lower ratio, keep or multiple.`,
   );
 
+/** @throws EspalierError `BAD_OPTION` where `ratio` of the work does not go even with the least of each chosen group */
+export const checkReach = (
+  where: string,
+  { groups }: Groups,
+  chosen: readonly boolean[],
+  work: WorkLeft,
+  options: Pick<ChooseOptions, "ratio" | "multiple" | "keep">,
+): void => {
+  const full = work.total();
+  for (const [at, group] of groups.entries())
+    if (chosen[at])
+      work.remove(
+        at,
+        Array.from({ length: group.size - leastOf(group, options) }, (_, unit) => unit),
+      );
+  const most = 1 - work.total() / full;
+  if (most < options.ratio) throw tooMuch(where, options.ratio, most);
+};
+
 /** How many units of each group go: where a unit costs least for the work that it saves. */
 const globally = (
   where: string,
