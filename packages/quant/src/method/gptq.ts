@@ -1,4 +1,13 @@
-import { type Context, type GramStats, gramObserver, gramOf, type Layer, type Model, type Pass } from "@espalier/core";
+import {
+  type Context,
+  type GramStats,
+  gramObserver,
+  gramOf,
+  inputRowsOf,
+  type Layer,
+  type Model,
+  type Pass,
+} from "@espalier/core";
 import { badOption } from "../errors.ts";
 import type { GridOptions } from "../grid/grid.ts";
 import { quantizeRows } from "../grid/quantize-rows.ts";
@@ -32,6 +41,14 @@ const factored = (options: GptqSolveOptions) => {
   };
 };
 
+const DOUBLE = 8;
+
+/** Bytes of a layer's Gram matrices. */
+const gramBytes = (layer: Layer): number => {
+  const rows = inputRowsOf(layer);
+  return typeof rows === "string" ? 0 : (DOUBLE * rows.groups * rows.columns * (rows.columns + 1)) / 2;
+};
+
 /** GPTQ as a rule of rounding. */
 const gptqRound = (
   model: Model,
@@ -45,6 +62,7 @@ const gptqRound = (
     name: NAME,
     sequential,
     observer: (only) => gramObserver({ only }),
+    bytes: gramBytes,
     round(w, shape, grid, layer, stats) {
       const note = (reason: string) => {
         ctx.report({ pass: NAME, layer: layer.name, action: "note", reason: `rounded to nearest: ${reason}` });
@@ -70,8 +88,8 @@ const gptqRound = (
  * Columns go by falling importance (`activationOrder`), on scales that a search chooses beforehand, each weight's error
  * weighed by its input (`clip: "mse"`). Guarantee: no output of a layer is further off on the calibration data, as the
  * layer meets it, than by rounding to nearest with the same options, but for `clip`. Forms and plans are those of `rtn`;
- * layers without an input to observe are rounded to nearest, with a note. Memory: Gram matrices of one segment, of all
- * layers where `sequential` is false; a byte a weight.
+ * layers without an input to observe are rounded to nearest, with a note. Memory: Gram matrices of one segment, of
+ * groups of layers of 256 MB where `sequential` is false; a byte a weight.
  *
  * Source: arXiv:2210.17323; moving codes: arXiv:2309.01885.
  *

@@ -62,4 +62,33 @@ describe("calibratedRound", () => {
     expect(inTurn[0]).toBe(atOnce[0]);
     expect(inTurn.slice(1).every((sum, i) => Math.abs(sum / atOnce[i + 1]! - 1) > 1e-3)).toBe(true);
   });
+
+  it("at once, observes layers in groups that fit the memory, to the same statistics", async () => {
+    const { model } = tinyMlp();
+    const calibration = () => [0, 1].map((seed) => ({ x: gaussian([4, 24], seed) }));
+    const grids = new Map(layers(model).map((layer) => [layer, { bits: 4 as const }]));
+    const seen = async (memory: number) => {
+      let passes = 0;
+      const sums: number[] = [];
+      await calibratedRound(model, createContext({ ort, calibration }), grids, {
+        name: "quant/test",
+        sequential: false,
+        bytes: () => 10,
+        memory,
+        observer(only) {
+          passes++;
+          return normObserver({ only });
+        },
+        round(rows, shape, grid, _, stats) {
+          sums.push(stats!.squares.reduce((a, b) => a + b, 0));
+          return quantizeRows(rows, shape.rows, shape.columns, grid);
+        },
+      });
+      return { passes, sums };
+    };
+    const [one, many] = [await seen(1000), await seen(10)];
+    expect(one.passes).toBe(1);
+    expect(many.passes).toBe(grids.size);
+    expect(many.sums).toEqual(one.sums);
+  });
 });
