@@ -34,6 +34,7 @@ const forms = all<WeightForm>({
   DequantizeLinear: true,
   GatherBlockQuantized: true,
   gatherRows: true,
+  tiedTable: true,
 });
 
 const calibrators = all<Extract<Calibrator, string>>({

@@ -1,7 +1,7 @@
 import { attrs, type Graph, type Layer } from "@espalier/core";
 
 /** How often each name is read in a graph and its subgraphs, by nodes and as an output. */
-const readCounts = (graph: Graph, counts: Map<string, number> = new Map()): ReadonlyMap<string, number> => {
+export const readCounts = (graph: Graph, counts: Map<string, number> = new Map()): ReadonlyMap<string, number> => {
   const add = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
   for (const { name } of graph.outputs) add(name);
   for (const node of graph.nodes) {

@@ -16,7 +16,9 @@ export type WeightForm =
   /** com.microsoft GatherBlockQuantized. */
   | "GatherBlockQuantized"
   /** Gather of int8 rows and of their scales, then Cast and Mul. */
-  | "gatherRows";
+  | "gatherRows"
+  /** GatherBlockQuantized and MatMulNBits on the codes of one table, for embeddings that are the last matrix too. */
+  | "tiedTable";
 
 /**
  * What a runtime makes of a form, against float32: `fast` is quicker, `same` runs at float's speed, `slow` runs and is
@@ -147,6 +149,15 @@ export const support: readonly Support[] = [
     web: "slow",
     webgpu: "slow",
     note: "DequantizeLinear of float8, opset 19: runs on every call, on WebGPU by the processor.",
+  },
+  {
+    form: "tiedTable",
+    bits: [8, 6, 5, 4, 3],
+    kinds: ["embedding"],
+    node: "slow",
+    web: "slow",
+    webgpu: "same",
+    note: "The last product by MatMulNBits, whose speed it has; a fraction of float's memory.",
   },
   {
     form: "dynamicInt8",

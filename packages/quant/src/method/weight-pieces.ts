@@ -8,6 +8,7 @@ import { gatherBlockQuantized, gatherRows, rowWeights, tableWeights } from "../e
 import { matMulNBits, nbitsWeights } from "../export/matmul-nbits.ts";
 import type { Names, Piece } from "../export/piece.ts";
 import { halfIsSmaller } from "../export/scales.ts";
+import { tiedNodes, tiedUses, tiedWeights } from "../export/tied-table.ts";
 import { type Book, integerBooks } from "../export/unpack.ts";
 import { allFinite } from "../grid/all-finite.ts";
 import { balanceRows, kurtosis } from "../grid/balance.ts";
@@ -187,6 +188,11 @@ export const piecesOf = async (
   }
   const grid = carried(exact);
   if (form === "DequantizeLinear") return done({ value: dequantizeLinear(weight, grid, view, fresh) });
+  const tied = form === "tiedTable" ? tiedUses(layer) : undefined;
+  if (typeof tied === "object") {
+    const shared = tiedWeights(name, grid, type, fresh);
+    return done({ nodes: tiedNodes(tied, shared, grid, type, fresh, { accuracyLevel }), shared });
+  }
   const weights =
     form === "MatMulNBits"
       ? nbitsWeights(name, grid, type, fresh)

@@ -1,10 +1,11 @@
 import { type Layer, sizeOf } from "@espalier/core";
 import { channelViewOf } from "../export/channel-view.ts";
 import { rowBlock } from "../export/gather-block-quantized.ts";
+import { noTiedBlock, tiedUses } from "../export/tied-table.ts";
 import { carrierOf } from "../grid/carried.ts";
 import type { GridBits } from "../grid/grid.ts";
 import type { Target, WeightForm } from "../support.ts";
-import { noDequantizeLinear, noMatMulNBits, noRowForm, rowsOf, unfit } from "./weight-fit.ts";
+import { noBlock, noDequantizeLinear, noMatMulNBits, noRowForm, rowsOf, unfit } from "./weight-fit.ts";
 
 /** Widths that may be asked for; 7 bits are what `portable` makes of 8. */
 export type WeightBits = Exclude<GridBits, 7>;
@@ -88,6 +89,13 @@ const asked = (layer: Layer, form: WeightForm, bits: WeightBits, options: PlanOp
     return (
       noDequantizeLinear(layer, bits, wanted, options.opset) ?? { form, bits, blockSize: Math.min(wanted, columns) }
     );
+  if (form === "tiedTable") {
+    const block = typeof options.blockSize === "number" ? options.blockSize : USUAL_BLOCK;
+    const uses = tiedUses(layer);
+    if (typeof uses === "string") return uses;
+    const zeros = options.symmetric ? "none" : options.zeroPoint;
+    return noTiedBlock(columns, block, zeros) ?? noBlock(block, form) ?? { form, bits, blockSize: block };
+  }
   if (options.readElsewhere.has(layer)) return `its weight has other readers, and ${form} would store it twice`;
   // One scale a row, where nothing else was asked for, is a block that holds the row.
   const blockSize = wanted === columns && typeof options.blockSize !== "number" ? rowBlock(columns) : wanted;
