@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/linalg/index.ts", "src/testing/index.ts"],
+  entry: ["src/index.ts", "src/linalg/index.ts", "src/testing/index.ts", "src/train/index.ts"],
   format: "esm",
   target: "es2022",
   dts: true,
