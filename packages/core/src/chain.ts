@@ -9,11 +9,15 @@ import { observe } from "./run/observe.ts";
 /** What a pass needs that the context lacks. */
 export const missingNeeds = (
   { traits, observe: observer }: Pass,
-  ctx: Pick<Context, "calibration" | "ort">,
+  ctx: Pick<Context, "calibration" | "ort" | "training">,
 ): string[] => {
   const needs = new Set<string>(traits?.needs ?? []);
   if (observer) needs.add("calibration").add("ort");
-  const has: Record<string, boolean> = { calibration: ctx.calibration !== undefined, ort: ctx.ort !== undefined };
+  const has: Record<string, boolean> = {
+    calibration: ctx.calibration !== undefined,
+    ort: ctx.ort !== undefined,
+    training: ctx.training !== undefined,
+  };
   return [...needs].filter((need) => has[need] === false);
 };
 

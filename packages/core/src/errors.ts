@@ -16,6 +16,8 @@ export type ErrorCode =
   | "RUNTIME"
   | "BUDGET"
   | "ABORTED"
+  /** A training whose loss is no number. */
+  | "DIVERGED"
   | "IO";
 
 /** The one error class of Espalier: `[where] what was found, with the values. What to do.` */

@@ -55,6 +55,23 @@ export interface Pass<Stats = unknown> {
 /** One batch: a tensor for each input of the model, by name. */
 export type Feeds = Readonly<Record<string, Tensor>>;
 
+/** Some labelled samples: the first axis counts them. Labels: classes, values, or classes with lengths (CTC). */
+export interface LabelledBatch {
+  readonly feeds: Feeds;
+  readonly labels: Tensor | { readonly values: Tensor; readonly lengths: Tensor };
+}
+
+/** Labelled data: called for each epoch; `rng` is the same for the same seed and epoch. */
+export type Training = (epoch: {
+  readonly epoch: number;
+  readonly rng: Rng;
+}) => AsyncIterable<LabelledBatch> | Iterable<LabelledBatch>;
+
+/** TensorFlow.js as far as the contract knows it; `@espalier/core/train` knows all of it. */
+export interface TensorFlow {
+  readonly variableGrads: unknown;
+}
+
 /** Calibration data: called once for each pass over the data. */
 export type Calibration = () => AsyncIterable<Feeds> | Iterable<Feeds>;
 
@@ -67,6 +84,8 @@ export type ProgressEvent =
       readonly total?: number;
       readonly note?: string;
     }
+  /** A line worth keeping: the loss of an epoch. */
+  | { readonly kind: "note"; readonly task: string; readonly text: string }
   | { readonly kind: "end"; readonly task: string };
 
 /** How a runtime runs a stored form, against float32: `unsupported` does not load or fails. */
@@ -95,6 +114,10 @@ export interface StatsStore {
 /** What a pass is given. Everything heavy is injected. */
 export interface Context {
   readonly calibration?: Calibration;
+  /** Labelled data, for passes that train. */
+  readonly training?: Training;
+  /** `@tensorflow/tfjs-core` with a backend, for passes that train. */
+  readonly tf?: TensorFlow;
   /** onnxruntime-node or onnxruntime-web. */
   readonly ort?: Ort;
   /** Threads of onnxruntime-node; its own choice where absent. */

@@ -49,9 +49,6 @@ export const given = (call: Call, index: number): Value => {
 
 /** Input `index` as ONNX has it. */
 export const x = (call: Call, index = 0): TfTensor => onDevice(call.tf, given(call, index));
-/** Input `index`, or undefined where it is left out. */
-export const optional = (call: Call, index: number): TfTensor | undefined =>
-  has(call, index) ? x(call, index) : undefined;
 /** Input `index` as [N, H, W, C]. */
 export const image = (call: Call, index = 0): TfTensor => lastOnDevice(call.tf, given(call, index));
 export const isImage = (call: Call, index = 0): boolean => isLast(given(call, index));

@@ -1,4 +1,17 @@
+export type { Checkpoint, EpochResult } from "./checkpoint.ts";
+export { type ByWeight, type DerivativeOptions, fisher, gradients, hessianTop, hessianTrace } from "./derivatives.ts";
+export { fineTune, reportTrained, type TrainOptions, trainModel } from "./fine-tune.ts";
+export { fit } from "./fit.ts";
+export type { FitOptions, FitResult } from "./fit-options.ts";
+export { registerGradients } from "./gradients/register.ts";
+export { crossEntropy } from "./loss/cross-entropy.ts";
+export { type CtcOptions, ctcLoss } from "./loss/ctc.ts";
+export type { Labels, Loss, LossInputs, LossName } from "./loss/loss.ts";
+export { meanSquares } from "./loss/mean-squares.ts";
+export type { TrainingMethod, TrainingPlace } from "./method.ts";
 export { operators } from "./operators.ts";
+export type { OptimizerOptions } from "./optimizer/optimizer.ts";
+export { rateAt, type Schedule } from "./optimizer/schedule.ts";
 export type { Parameter, TrainFilter } from "./parameters.ts";
 export type { Read, ReadHook } from "./run-graph.ts";
 export { roundThrough, straightThrough } from "./straight-through.ts";

@@ -18,11 +18,10 @@ const hardSigmoid = (tf: Tf, a: TfTensor, alpha: number, beta: number) =>
   tf.clipByValue(tf.add(tf.mul(a, alpha), beta), 0, 1);
 
 /** x Φ(x). Source: arXiv:1606.08415. */
-export const gelu = (tf: Tf, a: TfTensor): TfTensor =>
-  tf.mul(tf.mul(a, 0.5), tf.add(tf.erf(tf.mul(a, Math.SQRT1_2)), 1));
+const gelu = (tf: Tf, a: TfTensor): TfTensor => tf.mul(tf.mul(a, 0.5), tf.add(tf.erf(tf.mul(a, Math.SQRT1_2)), 1));
 
 /** 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))). */
-export const tanhGelu = (tf: Tf, a: TfTensor): TfTensor => {
+const tanhGelu = (tf: Tf, a: TfTensor): TfTensor => {
   const inner = tf.mul(Math.sqrt(2 / Math.PI), tf.add(a, tf.mul(GELU_CUBE, tf.mul(a, tf.square(a)))));
   return tf.mul(tf.mul(a, 0.5), tf.add(tf.tanh(inner), 1));
 };

@@ -4,7 +4,7 @@ import type { Tf, TfTensor } from "../tf.ts";
 import { einsum } from "./einsum.ts";
 
 /** The last two axes exchanged. */
-export const turned = (tf: Tf, a: TfTensor): TfTensor => {
+const turned = (tf: Tf, a: TfTensor): TfTensor => {
   const order = a.shape.map((_, i) => i);
   order.push(...order.splice(-2).reverse());
   return tf.transpose(a, order);
@@ -15,7 +15,7 @@ export const turned = (tf: Tf, a: TfTensor): TfTensor => {
  * matrix is one product; gradients of broadcast stacks are added up by `broadcastTo`, which TensorFlow.js's own product
  * leaves out.
  */
-export const matMul = (tf: Tf, left: TfTensor, right: TfTensor, transposeRight = false): TfTensor => {
+const matMul = (tf: Tf, left: TfTensor, right: TfTensor, transposeRight = false): TfTensor => {
   const a = left.rank === 1 ? tf.reshape(left, [1, -1]) : left;
   const b = right.rank === 1 ? tf.reshape(right, [-1, 1]) : right;
   const rows = a.shape[a.rank - 2];
