@@ -31,12 +31,16 @@ const text = ({ name, done, total, note }: Task): string => {
   return `${name}${far}${note ? ` ${note}` : ""}`;
 };
 
+type Note = Extract<ProgressEvent, { kind: "note" }>;
+
+const noteOf = ({ task, text }: Note): string => `${task}  ${text}`;
+
 /** Follows tasks that begin and end inside one another. */
 const taskStack = () => {
   const tasks: Task[] = [];
   return {
     tasks,
-    take(event: ProgressEvent) {
+    take(event: Exclude<ProgressEvent, Note>) {
       const at = tasks.findLastIndex(({ name }) => name === event.task);
       if (event.kind === "end") {
         if (at >= 0) tasks.length = at;
@@ -81,8 +85,13 @@ const drawnProgress = async (stderr: Output): Promise<Progress> => {
     drawn?.bar.stop();
     drawn = undefined;
   };
+  const line = (text: string) => {
+    stop();
+    stderr.write(`${text}\n`);
+  };
   return {
     event(event) {
+      if (event.kind === "note") return line(noteOf(event));
       take(event);
       const task = tasks.at(-1);
       if (!task) return stop();
@@ -98,10 +107,7 @@ const drawnProgress = async (stderr: Output): Promise<Progress> => {
         drawn.bar.start(total, done, shown);
       }
     },
-    line(line) {
-      stop();
-      stderr.write(`${line}\n`);
-    },
+    line,
     stop,
   };
 };
@@ -116,6 +122,7 @@ const plainProgress = (stderr: Output): Progress => {
   };
   return {
     event(event) {
+      if (event.kind === "note") return tell(noteOf(event));
       const before = tasks[0]?.note;
       take(event);
       if (tasks.length === 0 || event.kind === "end") return;

@@ -7,6 +7,7 @@ import {
   type Pass,
   type PassKernels,
   runPass,
+  type TensorFlow,
 } from "@espalier/core";
 import { withFold } from "./fold-pass.ts";
 import { checkPasses } from "./order.ts";
@@ -14,7 +15,7 @@ import { type ImportModule, loadPasses } from "./recipe/load-passes.ts";
 import type { PassRecipe, Target } from "./recipe/recipe.ts";
 import { onePerLayer } from "./report/one-per-layer.ts";
 import type { LayerEntry } from "./report/report.ts";
-import type { LazyKernels } from "./settings.ts";
+import type { LazyKernels, LazyTensorFlow } from "./settings.ts";
 
 /** Passes that are at hand, in the order in which they run. */
 export interface PassList {
@@ -22,10 +23,11 @@ export interface PassList {
   readonly values: readonly Pass[];
 }
 
-export interface ApplyOptions extends Omit<ContextOptions, "report" | "kernels"> {
+export interface ApplyOptions extends Omit<ContextOptions, "report" | "kernels" | "tf"> {
   readonly target: Target;
   readonly importModule?: ImportModule;
   readonly kernels?: PassKernels | LazyKernels;
+  readonly tf?: TensorFlow | LazyTensorFlow;
 }
 
 /** What a recipe made of a model. */
@@ -62,19 +64,22 @@ const watched = (pass: Pass, changed: () => void): Pass => ({
 export const applyRecipe = async (
   model: Model,
   recipe: PassRecipe | PassList,
-  { target, importModule, kernels: given, ...context }: ApplyOptions,
+  { target, importModule, kernels: given, tf: givenTf, ...context }: ApplyOptions,
 ): Promise<Made> => {
   const passes = "values" in recipe ? recipe.values : await loadPasses(recipe, importModule, target);
   checkPasses(passes, context);
   const isCalibrated = (pass: Pass) => missingNeeds(pass, {}).includes("calibration");
   const computes = passes.some((pass) => pass.stage === "quantize" || isCalibrated(pass));
   const kernels = typeof given === "function" ? await (computes ? given() : undefined) : given;
+  const trains = passes.some(({ traits }) => traits?.needs?.includes("training"));
+  const tf = typeof givenTf === "function" ? await (trains ? givenTf() : undefined) : givenTf;
   const entries: LayerEntry[] = [];
   let changed = false;
   const all = withFold(passes.map((pass) => watched(pass, () => (changed = true))));
   const made = await runPass(model, chain(all, recipe.name), {
     ...context,
     ...(kernels && { kernels }),
+    ...(tf && { tf }),
     report: (entry) => entries.push(entry),
   });
   return {

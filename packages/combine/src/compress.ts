@@ -31,7 +31,7 @@ const checkOptions = ({ maxDrop, measure, target, recipe, passes }: CompressOpti
 };
 
 const applyOptions = (
-  { data, ort, webOrt, seed, threads, kernels, stats, signal, progress, importModule }: CompressOptions,
+  { data, ort, webOrt, seed, threads, kernels, stats, tf, signal, progress, importModule }: CompressOptions,
   target: Target,
 ): ApplyOptions => {
   const runtime = ort ?? webOrt;
@@ -39,6 +39,8 @@ const applyOptions = (
     target,
     ...(importModule && { importModule }),
     ...(data?.calibration && { calibration: data.calibration }),
+    ...(data?.training && { training: data.training }),
+    ...(tf && { tf }),
     ...(runtime && { ort: runtime }),
     ...(seed !== undefined && { seed }),
     ...(threads !== undefined && { threads }),

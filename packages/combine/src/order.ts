@@ -31,6 +31,7 @@ const conflictsOf = (passes: readonly Pass[]): string[] =>
 
 const advice: Readonly<Record<string, string>> = {
   calibration: "calibration data, which is never made up. Give --data, or data.calibration",
+  training: "labelled data. Export `training({ epoch, rng })` from the module of --data, or give data.training",
   ort: "a runtime. Give ort: onnxruntime-node or onnxruntime-web",
 };
 
@@ -40,7 +41,10 @@ const advice: Readonly<Record<string, string>> = {
  * @throws EspalierError `CONFLICT` that names every two passes that exclude each other; `MISSING_NEED` that names every
  *   pass and what `context` lacks for it
  */
-export const checkPasses = (passes: readonly Pass[], context: Pick<Context, "calibration" | "ort">): void => {
+export const checkPasses = (
+  passes: readonly Pass[],
+  context: Pick<Context, "calibration" | "ort" | "training">,
+): void => {
   const conflicts = conflictsOf(passes);
   if (conflicts.length > 0) throw conflict(conflicts);
   const missing = passes.flatMap((pass) =>

@@ -1,4 +1,15 @@
-import type { Calibration, Feeds, Ort, Pass, PassKernels, ProgressEvent, StatsStore, Tensor } from "@espalier/core";
+import type {
+  Calibration,
+  Feeds,
+  Ort,
+  Pass,
+  PassKernels,
+  ProgressEvent,
+  StatsStore,
+  Tensor,
+  TensorFlow,
+  Training,
+} from "@espalier/core";
 import type { ImportModule } from "./recipe/load-passes.ts";
 import type { Recipe, Target } from "./recipe/recipe.ts";
 import type { Metrics } from "./report/report.ts";
@@ -10,12 +21,17 @@ export type Run = (feeds: Feeds) => Promise<Readonly<Record<string, Tensor>>>;
 export interface Data {
   /** Samples, the same each time it is called. */
   readonly calibration?: Calibration;
+  /** Labelled batches, for passes that train. */
+  readonly training?: Training;
   /** Scores a model by running it. The first metric is the one that `maxDrop` is about. */
   evaluate?(run: Run): Promise<Metrics> | Metrics;
 }
 
 /** Makes kernels when they are wanted, or undefined where there are none. */
 export type LazyKernels = () => Promise<PassKernels | undefined>;
+
+/** Loads TensorFlow.js when a pass wants it. */
+export type LazyTensorFlow = () => Promise<TensorFlow>;
 
 export interface CompressOptions {
   /** A name, or a recipe as JSON. Default "auto". */
@@ -41,6 +57,8 @@ export interface CompressOptions {
   readonly kernels?: PassKernels | LazyKernels;
   /** Statistics of earlier runs over the same model and data: a second method on them starts at once. */
   readonly stats?: StatsStore;
+  /** TensorFlow.js with a backend, or what loads it once a pass trains. */
+  readonly tf?: TensorFlow | LazyTensorFlow;
   readonly signal?: AbortSignal;
   readonly progress?: (event: ProgressEvent) => void;
   /** Resolves the modules that recipes name; by default, from this package. */

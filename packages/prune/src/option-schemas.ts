@@ -1,10 +1,16 @@
+import { trainSchemas } from "@espalier/core/train";
+import type { DstOptions } from "./method/dst.ts";
+import type { GradualOptions } from "./method/gradual.ts";
+import type { HanOptions } from "./method/han.ts";
 import type { MagnitudeOptions } from "./method/magnitude.ts";
 import type { MergeNeuronsOptions } from "./method/merge-neurons.ts";
 import type { NmOptions } from "./method/nm.ts";
 import type { ObsOptions } from "./method/obs.ts";
 import type { ShortGptOptions } from "./method/short-gpt.ts";
 import type { SparseGptOptions } from "./method/sparse-gpt.ts";
+import type { StrOptions } from "./method/str.ts";
 import type { StructuredOptions } from "./method/structured.ts";
+import type { SurgeryOptions } from "./method/surgery.ts";
 import type { WandaOptions } from "./method/wanda.ts";
 
 /** JSON Schema, the part that is used here. */
@@ -66,6 +72,9 @@ const damp: Schema = {
 const whole = (description: string): Schema => ({ type: "integer", minimum: 1, description });
 const { sparsity: _, ...patterned } = common;
 
+const { skip, only } = common;
+const trained = { ...trainSchemas, skip, only };
+const trainScope: Schema = { enum: ["layer", "global"], description: "Among which weights the smallest go." };
 const share: Schema = { type: "number", minimum: 0, exclusiveMaximum: 1 };
 const kinds: Schema = { enum: ["channels", "neurons", "heads", "headDims", "recurrent", "convGroups"] };
 
@@ -101,6 +110,35 @@ export const optionSchemas = {
     maxColumns: whole("Layers whose rows are longer are left alone."),
   }),
   shortGpt: object<ShortGptOptions>({ drop: whole("Blocks to remove, those that change least.") }),
+  han: object<HanOptions>({
+    ...trained,
+    sparsities: { type: "array", items: { ...share }, description: "Share of zeros after each round." },
+    scope: trainScope,
+  }),
+  gradual: object<GradualOptions>({
+    ...trained,
+    sparsity: { ...share, description: "Share of the weights that are zero in the end." },
+    initial: { ...share, description: "Share at the start." },
+    until: { type: "number", minimum: 0, maximum: 1, description: "Share of the training after which it stays." },
+    every: whole("Steps from one choice of weights to the next."),
+    scope: trainScope,
+  }),
+  str: object<StrOptions>({
+    ...trained,
+    start: { type: "number", description: "Where every layer's s begins." },
+    thresholdDecay: { type: "number", minimum: 0, description: "Weight decay of s." },
+    threshold: { enum: ["sigmoid", "exp"], description: "The threshold as a function of s." },
+  }),
+  dst: object<DstOptions>({
+    ...trained,
+    alpha: { type: "number", minimum: 0, description: "Weight of the term that makes thresholds grow." },
+  }),
+  surgery: object<SurgeryOptions>({
+    ...trained,
+    c: { type: "number", description: "Thresholds lie at mean + c deviations of |w|." },
+    gamma: { type: "number", minimum: 0, description: "How fast masks are looked at less often." },
+    until: { type: "number", minimum: 0, maximum: 1, description: "Share of the training after which masks stay." },
+  }),
   sparseInitializers: object<Record<never, never>>({}),
   mergeNeurons: object<MergeNeuronsOptions>({
     skip: common.skip,

@@ -21,6 +21,7 @@ import type { ZeroQuantOptions } from "./method/zero-quant.ts";
 import type { Calibrator } from "./range/calibrators.ts";
 import { all, boolean, names, object, oneOf, type Schema, selection } from "./schema-kit.ts";
 import type { Target, WeightForm } from "./support.ts";
+import { trainedSchemas } from "./trained-schemas.ts";
 import { valueSchemas } from "./value-schemas.ts";
 
 const perChannel = boolean("One scale for each output, or one for the whole weight.");
@@ -299,4 +300,5 @@ export const optionSchemas = {
   fixedPoint,
   ternary,
   ...valueSchemas,
+  ...trainedSchemas,
 } as const;

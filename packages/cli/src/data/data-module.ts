@@ -1,13 +1,13 @@
 import { pathToFileURL } from "node:url";
 import { type Metrics, nearest, type Run } from "@espalier/combine";
-import { type Calibration, type Feeds, isEspalierError } from "@espalier/core";
+import { type Calibration, type Feeds, isEspalierError, type LabelledBatch, type Training } from "@espalier/core";
 import { badData, firstLine } from "../errors.ts";
 import { checkFeeds } from "./check-feeds.ts";
 import type { Data, Evaluate } from "./data.ts";
 import type { InputSpec } from "./model-inputs.ts";
 import { type Spool, spool } from "./spool.ts";
 
-const EXPORTS = ["calibration", "evaluate"];
+const EXPORTS = ["calibration", "evaluate", "training"];
 
 type Samples = AsyncIterable<unknown> | Iterable<unknown>;
 
@@ -122,17 +122,42 @@ const evaluator = (evaluate: unknown, file: string, inputs: readonly InputSpec[]
   };
 };
 
-/** The data of a module that exports `calibration` and perhaps `evaluate`. @throws EspalierError `BAD_DATA` */
+/** Feeds are checked as they pass; labels are the loss's to check. */
+const trainer = (training: unknown, file: string, inputs: readonly InputSpec[]): Training | undefined => {
+  if (training === undefined) return undefined;
+  if (typeof training !== "function")
+    throw badData(file, `exports ${typeof training} as \`training\`. Export a function ({ epoch, rng }) => batches.`);
+  return async function* (place): AsyncGenerator<LabelledBatch> {
+    let batch = 0;
+    try {
+      const batches = await training(place);
+      if (!isIterable(batches))
+        throw badData(
+          file,
+          `returns ${typeof batches} from \`training\`. Return an async iterable of { feeds, labels }.`,
+        );
+      for await (const given of batches as AsyncIterable<LabelledBatch>) {
+        const feeds = await checkFeeds(inputs, given?.feeds, file, `in training batch ${batch++}`);
+        yield { feeds, labels: given.labels };
+      }
+    } catch (error) {
+      throw own(file, `threw while it made training batch ${batch}`, error);
+    }
+  };
+};
+
+/** The data of a module that exports `calibration` and perhaps `evaluate` and `training`. @throws EspalierError `BAD_DATA` */
 export const moduleData = async (path: string, file: string, inputs: readonly InputSpec[]): Promise<Data> => {
   const module = await load(path, file);
   await checkExports(module, file);
   const { calibration } = module;
   const evaluate = evaluator(module.evaluate, file, inputs);
+  const training = trainer(module.training, file, inputs);
   const again =
     typeof calibration === "function"
       ? { calibration: calls(calibration as () => unknown, file, inputs) }
       : Array.isArray(calibration)
         ? { calibration: calls(() => calibration, file, inputs) }
         : spooled(calibration as Samples, file, inputs);
-  return { close: async () => undefined, ...again, ...(evaluate && { evaluate }) };
+  return { close: async () => undefined, ...again, ...(evaluate && { evaluate }), ...(training && { training }) };
 };

@@ -1,5 +1,6 @@
 import { EspalierError } from "../errors.ts";
-import type { LabelledBatch as Batch, Rng, Training } from "../pass.ts";
+import type { Rng } from "../numeric/rng.ts";
+import type { LabelledBatch as Batch, Training } from "../pass.ts";
 import { arrayLengthOf, readData, sizeOf, type Tensor } from "../tensor.ts";
 
 const badData = (what: string) => new EspalierError("BAD_DATA", "core/train", what);

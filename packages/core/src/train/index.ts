@@ -12,6 +12,7 @@ export type { TrainingMethod, TrainingPlace } from "./method.ts";
 export { operators } from "./operators.ts";
 export type { OptimizerOptions } from "./optimizer/optimizer.ts";
 export { rateAt, type Schedule } from "./optimizer/schedule.ts";
+export { optionSchemas, trainSchemas } from "./option-schemas.ts";
 export type { Parameter, TrainFilter } from "./parameters.ts";
 export type { Read, ReadHook } from "./run-graph.ts";
 export { roundThrough, straightThrough } from "./straight-through.ts";

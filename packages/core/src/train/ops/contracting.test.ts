@@ -1,6 +1,5 @@
 import { describe, it } from "vitest";
-import { float, floats, int, ints, string, strings } from "../../attrs.ts";
-import { tensor } from "../../tensor.ts";
+import { float, int, ints, string } from "../../attrs.ts";
 import { checkOperator, float32, int64, type OperatorCase, titleOf } from "../testing/check-operator.ts";
 
 const image = [2, 4, 7, 6];
@@ -10,7 +9,6 @@ const einsum = (equation: string, ...shapes: number[][]): OperatorCase => ({
   in: shapes,
   attrs: { equation: string(equation) },
 });
-const int32s = (values: readonly number[]) => tensor("int32", [values.length], Int32Array.from(values));
 
 const products: OperatorCase[] = [
   {
