@@ -148,6 +148,71 @@ const sparse = (name, blockRows, bars) => {
   };
 };
 
+/** ONNX's numbers of element types. */
+const TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6 };
+const blocksOf = (k) => k / BLOCK;
+const BLOCK = 32;
+
+/** Products of m rows with weights of 4 bits, [n, k] in blocks of 32 along k. */
+const int4 = (name, m, n, k, { bars = {}, activations = "int8" } = {}) => {
+  const codes = Uint8Array.from(random((n * k) / 2, 1), (x) => (x + 1) * 127);
+  const scales = random(n * blocksOf(k), 2).map((x) => x / 100);
+  const x = random(m * k, 3);
+  const model = () =>
+    modelOf({
+      ...{ op: "MatMulNBits", domain: "com.microsoft" },
+      attributes: { K: k, N: n, bits: 4, block_size: BLOCK, accuracy_level: 0 },
+      inputs: [{ name: "x", dims: [m, k] }],
+      weights: {
+        b: tensor("b", [n, blocksOf(k), BLOCK / 2], codes, TYPE.uint8),
+        scales: tensor("scales", [n * blocksOf(k)], scales),
+      },
+      outputs: [{ name: "out", dims: [m, n] }],
+    });
+  const feeds = { x: ["float32", x, [m, k]] };
+  const bytes = codes.length + scales.length * FLOAT;
+  return {
+    ...{ name, bars, unit: "GOP/s", work: (2 * m * n * k) / GIGA, bytes: bytes / GIGA },
+    ours: (hw) => {
+      const w = hw.pack.int4({ rows: n, columns: k, blockSize: BLOCK, codes, scales });
+      const [input, out] = [hw.tensor("float32", [m, k], x), hw.tensor("float32", [m, n])];
+      return () => hw.gemm(w, input, { out, activations });
+    },
+    peers: (threads) => ({
+      "ort-web": () => ortWeb(model(), feeds, threads),
+      "ort-node": () => ortNode(model(), feeds, threads),
+    }),
+  };
+};
+
+/** Integer products of m rows of int8 with int8 weights [n, k]. */
+const integers = (name, m, n, k, { bars = {} } = {}) => {
+  const weights = Int8Array.from(random(n * k, 1), (x) => x * 127);
+  const transposed = new Int8Array(n * k);
+  for (let row = 0; row < n; row++) for (let i = 0; i < k; i++) transposed[i * n + row] = weights[row * k + i];
+  const x = Int8Array.from(random(m * k, 2), (y) => y * 127);
+  const model = () =>
+    modelOf({
+      op: "MatMulInteger",
+      inputs: [{ name: "x", dims: [m, k], type: TYPE.int8 }],
+      weights: { b: tensor("b", [k, n], transposed, TYPE.int8) },
+      outputs: [{ name: "out", dims: [m, n], type: TYPE.int32 }],
+    });
+  const feeds = { x: ["int8", x, [m, k]] };
+  return {
+    ...{ name, bars, unit: "GOP/s", work: (2 * m * n * k) / GIGA },
+    ours: (hw) => {
+      const w = hw.pack.int8({ rows: n, columns: k, weights });
+      const [input, out] = [hw.tensor("int8", [m, k], x), hw.tensor("int32", [m, n])];
+      return () => hw.gemmInteger(w, input, { out });
+    },
+    peers: (threads) => ({
+      "ort-web": () => ortWeb(model(), feeds, threads),
+      "ort-node": () => ortNode(model(), feeds, threads),
+    }),
+  };
+};
+
 const LARGE = 2048;
 const SQUARE = 512;
 
@@ -162,6 +227,14 @@ export const cases = [
   product("f32-gemm-4-tb", 4, LARGE, LARGE, { transB: true }),
   product("f32-gemv-2048", 1, LARGE, LARGE, { bars: { "ort-web": [1, 1.1] } }),
   product("f32-gemv-2048-tb", 1, LARGE, LARGE, { transB: true }),
+  int4("int4-gemv-2048", 1, LARGE, LARGE, { bars: { "ort-web": [40, 120], "ort-node": [1, 3] } }),
+  int4("int4-gemv-2048-int16", 1, LARGE, LARGE, { activations: "int16" }),
+  int4("int4-gemv-4096x11008", 1, 11008, 4096),
+  int4("int4-gemm-64", 64, LARGE, LARGE, { bars: { "ort-web": [2.5, 7] } }),
+  int4("int4-gemm-64-int16", 64, LARGE, LARGE, { activations: "int16" }),
+  int4("int4-gemm-4", 4, LARGE, LARGE),
+  integers("int8-gemm-64", 64, LARGE, LARGE, { bars: { "ort-web": [1.2, 2.5] } }),
+  integers("int8-gemv-2048", 1, LARGE, LARGE),
   define({
     ...{ name: "f32-batch-12x128x128x64", flops: 2 * 12 * 128 * 128 * 64, out: [12, 128, 128] },
     data: { a: [12, 128, 64], b: [12, 64, 128] },

@@ -4,8 +4,11 @@ export type { AlgebraKernels } from "./api/algebra.ts";
 export type { ConvolutionKernels } from "./api/convolution.ts";
 export type { ConvolutionOptions } from "./api/convolution-sizes.ts";
 export type { EncodingKernels } from "./api/encoding.ts";
+export type { Int8Quantized, IntegerOptions, PackedInt8, RequantizeOptions } from "./api/int8.ts";
 export type { LayerKernels, NormOptions } from "./api/layers.ts";
 export type { LinearKernels, ProductOptions } from "./api/linear.ts";
+export type { BlockPackOptions, BlockQuantized, PackedBlocks, Packing } from "./api/pack.ts";
+export type { Packed, PackedKernels, PackedProductOptions } from "./api/packed.ts";
 export type {
   BlockOptions,
   FloatSource,

@@ -3,6 +3,7 @@ import { type ConvolutionKernels, convolutionKernels } from "./api/convolution.t
 import { type EncodingKernels, encodingKernels } from "./api/encoding.ts";
 import { type LayerKernels, layerKernels } from "./api/layers.ts";
 import { type LinearKernels, linearKernels } from "./api/linear.ts";
+import { isPacked, type PackedKernels, packedKernels } from "./api/packed.ts";
 import { type QuantizationKernels, quantizationKernels } from "./api/quantization.ts";
 import { type SparseKernels, sparseKernels } from "./api/sparse.ts";
 import { EspalierError } from "./errors.ts";
@@ -38,9 +39,12 @@ export interface KernelOptions {
   gpu?: Gpu;
 }
 
+/** Products take packed weights as well as tensors. */
+type Products = LinearKernels & PackedKernels;
+
 export interface Kernels
   extends AlgebraKernels,
-    LinearKernels,
+    Products,
     ConvolutionKernels,
     LayerKernels,
     QuantizationKernels,
@@ -106,9 +110,17 @@ export const createKernels = async ({
   const saved = earlier?.key === probeKey(report) ? earlier.variants : undefined;
   const pool = threads > 1 ? makePool(arena, threads - 1) : undefined;
   const runtime = makeRuntime(table, arena, report, { prefer, deterministic, saved }, pool);
+  const linear = linearKernels(runtime);
+  const packed = packedKernels(runtime);
+  const products = {
+    ...linear,
+    ...packed,
+    gemv: (w: never, ...rest: [never]) => (isPacked(w) ? packed : linear).gemv(w, ...rest),
+    gemm: (a: never, ...rest: [never]) => (isPacked(a) ? packed : linear).gemm(a, ...rest),
+  };
   return {
     ...algebraKernels(runtime),
-    ...linearKernels(runtime),
+    ...products,
     ...convolutionKernels(runtime),
     ...layerKernels(runtime),
     ...quantizationKernels(runtime),

@@ -71,6 +71,8 @@ export interface WasmVariant {
   /** Says what is special: "4x8", "4x8 fma". Unique within the op. */
   readonly name: string;
   readonly level: Level;
+  /** Only right where a relaxed dot takes the second operand's bytes this way. Unless given, right everywhere. */
+  readonly dot?: "signed" | "unsigned";
   /** Not tried where a variant of a higher level has proved itself. */
   readonly spare?: boolean;
   readonly emit: (m: Module) => void;
@@ -104,10 +106,21 @@ export const kernelParameters = <S extends Spec>(args: S): KernelParameters<S> =
   return { ...Object.fromEntries(types), scratch: "i32" } as KernelParameters<S>;
 };
 
-export const arrayKind = (kind: ArgKind): { type: ElementType; read: boolean; written: boolean } | undefined => {
+interface ArrayKind {
+  readonly type: ElementType;
+  readonly read: boolean;
+  readonly written: boolean;
+}
+const parseKind = (kind: ArgKind): ArrayKind | undefined => {
   const match = /^(.*)\[\](?: (out|inout))?$/.exec(kind);
   if (!match) return undefined;
   return { type: match[1] as ElementType, read: match[2] !== "out", written: match[2] !== undefined };
+};
+/** Each kind is taken apart once: this is asked for every argument of every call. */
+const kinds = new Map<ArgKind, ArrayKind | undefined>();
+export const arrayKind = (kind: ArgKind): ArrayKind | undefined => {
+  if (!kinds.has(kind)) kinds.set(kind, parseKind(kind));
+  return kinds.get(kind);
 };
 
 /** The numbers of a call in words, for messages: "m=3 n=8 alpha=0.5". */

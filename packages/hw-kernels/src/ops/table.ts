@@ -35,12 +35,19 @@ import { gemvWasm } from "./gemv/wasm.ts";
 import { histogram } from "./histogram/op.ts";
 import { histogramReference } from "./histogram/reference.ts";
 import { histogramWasm } from "./histogram/wasm.ts";
+import { int8 } from "./int8/op.ts";
+import { int8Reference } from "./int8/reference.ts";
+import { int8Wasm } from "./int8/wasm.ts";
 import { jacobi64 } from "./jacobi64/op.ts";
 import { jacobi64Reference } from "./jacobi64/reference.ts";
 import { jacobi64Wasm } from "./jacobi64/wasm.ts";
 import { norm } from "./norm/op.ts";
 import { normReference } from "./norm/reference.ts";
 import { normWasm } from "./norm/wasm.ts";
+import { packedRows } from "./packed/rows.ts";
+import { quantizeActivations } from "./quantize-activations/op.ts";
+import { quantizeActivationsReference } from "./quantize-activations/reference.ts";
+import { quantizeActivationsWasm } from "./quantize-activations/wasm.ts";
 import { quantizeBlocks } from "./quantize-blocks/op.ts";
 import { quantizeBlocksReference } from "./quantize-blocks/reference.ts";
 import { quantizeBlocksWasm } from "./quantize-blocks/wasm.ts";
@@ -53,6 +60,9 @@ import { rangeWasm } from "./range/wasm.ts";
 import { reflect64 } from "./reflect64/op.ts";
 import { reflect64Reference } from "./reflect64/reference.ts";
 import { reflect64Wasm } from "./reflect64/wasm.ts";
+import { requantize, rescale } from "./rescale/op.ts";
+import { requantizeReference, rescaleReference } from "./rescale/reference.ts";
+import { requantizeWasm, rescaleWasm } from "./rescale/wasm.ts";
 import { rope } from "./rope/op.ts";
 import { ropeReference } from "./rope/reference.ts";
 import { ropeWasm } from "./rope/wasm.ts";
@@ -114,5 +124,11 @@ export const table: readonly Row[] = [
   row(fakeQuant, fakeQuantReference, fakeQuantWasm),
   row(transpose, transposeReference, transposeWasm),
   row(bytePlanes, bytePlanesReference, bytePlanesWasm),
+  row(quantizeActivations.i8, quantizeActivationsReference("i8"), quantizeActivationsWasm("i8")),
+  row(quantizeActivations.i16, quantizeActivationsReference("i16"), quantizeActivationsWasm("i16")),
+  ...packedRows,
+  row(int8, int8Reference, int8Wasm),
+  row(rescale, rescaleReference, rescaleWasm),
+  row(requantize, requantizeReference, requantizeWasm),
   row(softmax, softmaxReference, softmaxWasm),
 ];

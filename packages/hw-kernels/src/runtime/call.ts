@@ -1,5 +1,5 @@
 import { EspalierError } from "../errors.ts";
-import { type Addresses, type AnyArray, arrayKind, type Op, type Spec, type Values } from "../op.ts";
+import { type Addresses, type AnyArray, type ArgKind, arrayKind, type Op, type Spec, type Values } from "../op.ts";
 import type { Arena } from "./arena.ts";
 import { elementArrays } from "./elements.ts";
 
@@ -7,11 +7,25 @@ import { elementArrays } from "./elements.ts";
 const isArray = (value: unknown, name: string): value is AnyArray =>
   ArrayBuffer.isView(value) && (value as AnyArray)[Symbol.toStringTag] === name;
 
+interface Argument {
+  readonly name: string;
+  readonly kind: ArgKind;
+  readonly array: ReturnType<typeof arrayKind>;
+}
+const known = new WeakMap<Spec, readonly Argument[]>();
+/** An op's arguments in order, taken apart once. */
+const argumentsOf = (args: Spec): readonly Argument[] => {
+  const found = known.get(args);
+  if (found) return found;
+  const made = Object.entries(args).map(([name, kind]) => ({ name, kind, array: arrayKind(kind) }));
+  known.set(args, made);
+  return made;
+};
+
 /** Throws unless every array is of the right type and long enough. */
 export const checkArguments = <S extends Spec>(op: Op<S>, values: Values<S>): void => {
   const lengths: Readonly<Record<string, number>> = op.lengths(values);
-  for (const [name, kind] of Object.entries(op.args)) {
-    const array = arrayKind(kind);
+  for (const { name, kind, array } of argumentsOf(op.args)) {
     const value: unknown = values[name];
     if (!array) {
       if (typeof value === "number" && (kind !== "i32" || Number.isInteger(value))) continue;
@@ -45,39 +59,42 @@ export const withAddresses = <S extends Spec>(
   const counts: Record<string, number> = {};
   const visitors: { name: string; value: AnyArray; read: boolean; written: boolean }[] = [];
   // Growth detaches views, so every address is taken before the first allocation.
-  for (const [name, kind] of Object.entries(op.args)) {
-    const array = arrayKind(kind);
+  const { buffer: inside } = arena.memory;
+  for (const { name, array } of argumentsOf(op.args)) {
     if (!array) call[name] = values[name] as number;
     else {
       const value = values[name] as AnyArray;
       counts[name] = value.length;
       if (value.length === 0) call[name] = 0;
-      else if (value.buffer === arena.memory.buffer) call[name] = value.byteOffset;
+      else if (value.buffer === inside) call[name] = value.byteOffset;
       else visitors.push({ name, value, ...array });
     }
   }
   const views = () =>
     Object.fromEntries(
-      Object.entries(op.args).map(([name, kind]) => {
-        const array = arrayKind(kind);
+      argumentsOf(op.args).map(({ name, array }) => {
         const view = array && new elementArrays[array.type](arena.memory.buffer, call[name]!, counts[name]!);
         return [name, view ?? call[name]];
       }),
     ) as Values<S>;
+  if (visitors.length === 0) {
+    run(call as Addresses<S>, views);
+    return;
+  }
   const temporary: number[] = [];
   try {
     for (const { name, value } of visitors) {
       call[name] = arena.allocate(value.byteLength);
       temporary.push(call[name]);
     }
-    const inside = (name: string, bytes: number) => new Uint8Array(arena.memory.buffer, call[name], bytes);
+    const place = (name: string, bytes: number) => new Uint8Array(arena.memory.buffer, call[name], bytes);
     const outside = ({ buffer, byteOffset }: AnyArray, bytes: number) => new Uint8Array(buffer, byteOffset, bytes);
     for (const { name, value, read } of visitors)
-      if (read) inside(name, value.byteLength).set(outside(value, value.byteLength));
+      if (read) place(name, value.byteLength).set(outside(value, value.byteLength));
     run(call as Addresses<S>, views);
     for (const { name, value, written } of visitors) {
       const bytes = lengths[name]! * value.BYTES_PER_ELEMENT;
-      if (written) outside(value, bytes).set(inside(name, bytes));
+      if (written) outside(value, bytes).set(place(name, bytes));
     }
   } finally {
     temporary.forEach(arena.free);

@@ -59,9 +59,10 @@ const asksFor = (prefer: Prefer | undefined, op: string, { name, level }: WasmVa
   return wish in RANK && RANK[level] <= RANK[wish as Level];
 };
 
-const missing = (report: ProbeReport, level: Level): string | undefined => {
-  if (!report.simd) return "this engine has no SIMD128";
-  return level === "relaxed" && !report.relaxed.available ? `no relaxed SIMD: ${report.relaxed.reason}` : undefined;
+const missing = ({ simd, relaxed }: ProbeReport, { level, dot }: WasmVariant): string | undefined => {
+  if (!simd) return "this engine has no SIMD128";
+  if (level === "relaxed" && !relaxed.available) return `no relaxed SIMD: ${relaxed.reason}`;
+  return dot && relaxed.dot !== dot ? `the relaxed dot is ${relaxed.dot} here` : undefined;
 };
 
 /**
@@ -74,7 +75,7 @@ export const pick = (row: Row, arena: Arena, report: ProbeReport, options: PickO
   const trials: Trial[] = row.wasm.map((variant) => ({ variant, state: "slower" }));
   const drop = (trial: Trial, state: Candidate["state"], reason: string) => Object.assign(trial, { state, reason });
   for (const trial of trials) {
-    const lack = missing(report, trial.variant.level);
+    const lack = missing(report, trial.variant);
     if (!asksFor(prefer, op.name, trial.variant)) drop(trial, "not asked for", "prefer says so");
     else if (lack) drop(trial, "unavailable", lack);
     else if (deterministic && op.tolerance !== "exact" && trial.variant.level !== "simd")

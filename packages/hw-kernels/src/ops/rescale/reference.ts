@@ -1,0 +1,28 @@
+import type { Values } from "../../op.ts";
+import type { requantizeArgs, rescaleArgs } from "./op.ts";
+
+const { fround } = Math;
+
+export const rescaleReference = (v: Values<typeof rescaleArgs>): void => {
+  for (let i = 0; i < v.m; i++)
+    for (let j = 0; j < v.n; j++) {
+      const scale = fround(v.rowScales[i]! * v.columnScales[j]!);
+      const y = fround(fround(fround(v.x[i * v.n + j]!) * scale) + (v.bias[j] ?? 0));
+      v.y[i * v.n + j] = Math.max(v.low, Math.min(v.high, y));
+    }
+};
+
+const roundEven = (x: number): number => {
+  const down = Math.floor(x);
+  const rest = x - down;
+  if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
+  return down % 2 === 0 ? down : down + 1;
+};
+
+export const requantizeReference = (v: Values<typeof requantizeArgs>): void => {
+  for (let i = 0; i < v.m; i++)
+    for (let j = 0; j < v.n; j++) {
+      const product = fround(fround(v.x[i * v.n + j]!) * v.scales[j]!);
+      v.y[i * v.n + j] = Math.max(v.low, Math.min(v.high, roundEven(product) + v.zero));
+    }
+};
