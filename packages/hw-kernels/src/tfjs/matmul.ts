@@ -59,7 +59,7 @@ const multiply = (
 const matrixOf = ({ shape }: TensorInfo) => [shape.at(-2)!, shape.at(-1)!] as const;
 
 /** The product of two tensors as a new one on the backend's heap. */
-export const product = (tf: Tf, kernels: Linear, a: TensorInfo, b: TensorInfo, backend: WasmBackend, how: Product) => {
+const product = (tf: Tf, kernels: Linear, a: TensorInfo, b: TensorInfo, backend: WasmBackend, how: Product) => {
   const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
   const batch = tf.backend_util.assertAndGetBroadcastShape(batchA, batchB);
   const [m, n] = [a.shape.at(how.transA ? -1 : -2)!, b.shape.at(how.transB ? -2 : -1)!];

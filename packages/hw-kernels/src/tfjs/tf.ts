@@ -19,7 +19,7 @@ export interface KernelCall {
 
 export type KernelFunction = (call: KernelCall) => TensorInfo;
 
-export interface KernelConfig {
+interface KernelConfig {
   kernelName: string;
   backendName: string;
   // biome-ignore lint/suspicious/noExplicitAny: TensorFlow.js types its kernels by maps that no one kernel has

@@ -12,7 +12,7 @@ import {
 import { readElsewhere } from "../other-readers.ts";
 
 /** Where a value leaves a stream for layers that can take the rotation into their weights, scaled by a norm's vector or not. */
-export interface StreamScale {
+interface StreamScale {
   /** Mul by a constant vector, or a norm that has one. */
   readonly node: Node;
   /** Name of the vector. */
