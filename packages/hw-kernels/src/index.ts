@@ -8,7 +8,8 @@ export type { Int8Quantized, IntegerOptions, PackedInt8, RequantizeOptions } fro
 export type { LayerKernels, NormOptions } from "./api/layers.ts";
 export type { LinearKernels, ProductOptions } from "./api/linear.ts";
 export type { BlockPackOptions, BlockQuantized, PackedBlocks, Packing } from "./api/pack.ts";
-export type { Packed, PackedKernels, PackedProductOptions } from "./api/packed.ts";
+export type { Packed, PackedKernels } from "./api/packed.ts";
+export type { PackedProductOptions } from "./api/packed-product-options.ts";
 export type {
   BlockOptions,
   FloatSource,

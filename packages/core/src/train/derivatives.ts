@@ -3,7 +3,8 @@ import { createRng } from "../numeric/rng.ts";
 import type { LabelledBatch as Batch, Training } from "../pass.ts";
 import { sizeOf } from "../tensor.ts";
 import { batchesOf } from "./batches.ts";
-import { type Loss, type LossName, lossOf } from "./loss/loss.ts";
+import { type LossName, lossOf } from "./loss/loss.ts";
+import type { Loss } from "./loss/loss-inputs.ts";
 import { scoresOf } from "./loss/scores.ts";
 import type { Trainable } from "./trainable.ts";
 

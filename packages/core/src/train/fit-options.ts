@@ -1,7 +1,8 @@
 import { EspalierError } from "../errors.ts";
 import type { ProgressEvent, Training } from "../pass.ts";
 import type { Checkpoint, EpochResult } from "./checkpoint.ts";
-import type { Loss, LossName } from "./loss/loss.ts";
+import type { LossName } from "./loss/loss.ts";
+import type { Loss } from "./loss/loss-inputs.ts";
 import type { TrainingMethod } from "./method.ts";
 import type { OptimizerOptions } from "./optimizer/optimizer.ts";
 

@@ -8,7 +8,8 @@ import { type Checkpoint, type EpochResult, restore, snapshot } from "./checkpoi
 import { whereNotFinite } from "./divergence.ts";
 import { checkOptions, type FitOptions, type FitResult } from "./fit-options.ts";
 import { clippedGradients } from "./gradient-norm.ts";
-import { type Loss, lossOf } from "./loss/loss.ts";
+import { lossOf } from "./loss/loss.ts";
+import type { Loss } from "./loss/loss-inputs.ts";
 import { scoresOf } from "./loss/scores.ts";
 import type { TrainingMethod, TrainingPlace } from "./method.ts";
 import { createOptimizer, type OptimizerOptions } from "./optimizer/optimizer.ts";

@@ -7,7 +7,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Handle, makeHandle, sizeOf, type Tensor } from "../tensor.ts";
 import { activationKind, splitActivation } from "./activation.ts";
 import { floatOutput, matrixOf, vectorOf } from "./operands.ts";
-import type { PackedProductOptions } from "./packed.ts";
+import type { PackedProductOptions } from "./packed-product-options.ts";
 import { quantizationKernels } from "./quantization.ts";
 
 /** Weights [rows, columns] of 8 bits, symmetric, one scale for each row, in the kernels' own layout and memory. */

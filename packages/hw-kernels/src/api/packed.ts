@@ -4,22 +4,13 @@ import { type ActivationType, mostInBlock, packedOps } from "../ops/packed/op.ts
 import { quantizeActivations } from "../ops/quantize-activations/op.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
-import { type Activation, activationKind, splitActivation } from "./activation.ts";
+import { activationKind, splitActivation } from "./activation.ts";
 import { type IntegerOptions, int8Kernels, type PackedInt8, type RequantizeOptions } from "./int8.ts";
 import { floatOutput, vectorOf } from "./operands.ts";
 import { type PackedBlocks, type Packing, packing } from "./pack.ts";
+import type { PackedProductOptions } from "./packed-product-options.ts";
 
 export type Packed = PackedBlocks | PackedInt8;
-
-export interface PackedProductOptions {
-  /** What x becomes before it is multiplied, one scale for each row and block of weights; int8 for weights of 8 bits. */
-  activations?: "int8" | "int16";
-  /** Added to each row of the result. */
-  bias?: Tensor;
-  activation?: Activation;
-  /** Where the result goes; a new tensor otherwise. */
-  out?: Tensor<"float32">;
-}
 
 export interface PackedKernels {
   /** Weights in the layout that the products want them in. */

@@ -1,6 +1,6 @@
 import { sizeOf, type Tensor } from "../../tensor.ts";
 import { badLabels, classesOf } from "./labels.ts";
-import type { Loss } from "./loss.ts";
+import type { Loss } from "./loss-inputs.ts";
 
 /** What torch leaves out by default. */
 const IGNORED = -100;

@@ -1,7 +1,7 @@
 import type { Tensor } from "../../tensor.ts";
 import type { Tf, TfTensor } from "../tf.ts";
 import { badLabels, classesOf } from "./labels.ts";
-import type { Loss } from "./loss.ts";
+import type { Loss } from "./loss-inputs.ts";
 
 export interface CtcOptions {
   /** The class that says nothing. */

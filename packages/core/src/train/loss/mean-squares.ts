@@ -2,7 +2,7 @@ import { isFloatType } from "../../numeric/floats.ts";
 import type { Tensor } from "../../tensor.ts";
 import { toDevice } from "../value.ts";
 import { badLabels } from "./labels.ts";
-import type { Loss } from "./loss.ts";
+import type { Loss } from "./loss-inputs.ts";
 
 /** Mean of (output - label)². @throws EspalierError `BAD_DATA` where labels are no floats of the output's dims */
 export const meanSquares: Loss = ({ tf, output, labels }) => {
