@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import * as ort from "onnxruntime-node";
+import { registerEspalierKernels } from "../packages/hw-kernels/src/tfjs/index.ts";
 import { dst, gradual, han, magnitude, str, surgery } from "../packages/prune/src/index.ts";
 import { binaryConnect, lsq, twn } from "../packages/quant/src/index.ts";
 import { batchOf, digits, shuffled } from "./lib/digit-batches.mjs";
@@ -16,7 +17,7 @@ const { values: flags } = parseArgs({
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     only: { type: "string", default: "" },
-    backend: { type: "string", default: "cpu" },
+    backend: { type: "string", default: "wasm" },
     seeds: { type: "string" },
   },
 });
@@ -150,6 +151,7 @@ const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length
 const deviation = (list) =>
   list.length < 2 ? 0 : Math.sqrt(list.reduce((sum, value) => sum + (value - mean(list)) ** 2, 0) / (list.length - 1));
 
+if (flags.backend === "wasm") await registerEspalierKernels(tf, { threads: 1 });
 await tf.setBackend(flags.backend);
 await tf.ready();
 const chosen = rows.filter(({ quick, method, model, setting }) =>
