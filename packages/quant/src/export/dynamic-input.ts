@@ -7,6 +7,8 @@ export interface DynamicInput {
   readonly codes: string;
   readonly scale: string;
   readonly zero: string;
+  /** The scale is a column, one for each row. */
+  readonly rowwise?: boolean;
 }
 
 /** First opset of DynamicQuantizeLinear; MatMulInteger and ConvInteger are one older. Source: onnx, changelog. */
@@ -66,7 +68,7 @@ const byToken =
     const moved = step("moved", "Add", [whole, float("middle", MIDDLE)]);
     const codes = fresh(`${part}_q`);
     nodes.push(castNode(moved, codes, "uint8"));
-    return { codes, scale, zero: constant("z", tensor("uint8", [], Uint8Array.of(MIDDLE))) };
+    return { codes, scale, zero: constant("z", tensor("uint8", [], Uint8Array.of(MIDDLE))), rowwise: true };
   };
 
 /**

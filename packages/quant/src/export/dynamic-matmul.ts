@@ -10,8 +10,16 @@ export const scaled = (
   scales: readonly [input: string, weight: string],
   value: string,
   fresh: Names,
+  rowwise = false,
 ): readonly Node[] => {
   const [floats, product] = [fresh(`${sums}_f`), fresh(`${sums}_s`)];
+  // onnxruntime 1.30 would make one kernel of it that reads the scale of the first row only
+  if (rowwise)
+    return [
+      castNode(sums, floats, "float32"),
+      makeNode("Mul", [floats, scales[1]], [product]),
+      makeNode("Mul", [product, scales[0]], [value]),
+    ];
   return [
     castNode(sums, floats, "float32"),
     makeNode("Mul", [...scales], [product]),
@@ -56,7 +64,7 @@ export const dynamicMatMul = (node: Node, parts: readonly DynamicPart[], fresh: 
     nodes.push(
       ...inputScale.nodes,
       makeNode("MatMulInteger", [turned, codes, input.zero, zero], [sums], {}, { name }),
-      ...scaled(sums, [inputScale.value, scale], product, fresh),
+      ...scaled(sums, [inputScale.value, scale], product, fresh, input.rowwise),
     );
     return product;
   });

@@ -1,5 +1,5 @@
-import { runPass, tensor } from "@espalier/core";
-import { gaussian, testPass } from "@espalier/core/testing";
+import { makeNode, runPass, tensor } from "@espalier/core";
+import { gaussian, testPass, tinyModel } from "@espalier/core/testing";
 import { describe, expect, it } from "vitest";
 import { gated, WIDTH } from "../../test/gated.ts";
 import { inBoth, node, operatorsOf, outputOf, relativeL2 } from "../../test/runtimes.ts";
@@ -34,6 +34,25 @@ describe("zeroQuant", () => {
       const [first, second] = await inBoth(made, feeds);
       expect(errorOf(first!.data)).toBeLessThan(plain / 4);
       expect(relativeL2(second!.data, first!.data)).toBeLessThan(1e-5);
+    }
+  });
+
+  it("keeps a scale for each token of a batch of unknown size where onnxruntime fuses integer products", async () => {
+    const model = tinyModel({
+      inputs: { x: ["float32", ["batch", "tokens", 64]] },
+      outputs: ["y"],
+      weights: { w: gaussian([64, 48], 1), b: gaussian([48], 2) },
+      nodes: [makeNode("MatMul", ["x", "w"], ["p"]), makeNode("Add", ["p", "b"], ["y"])],
+    });
+    const x = gaussian([2, 5, 64], 3);
+    for (let i = 0; i < x.data.length; i++) x.data[i]! *= 3 ** Math.floor(i / 64);
+    const made = await runPass(model, zeroQuant());
+    const plain = await outputOf(node, made, { x }, { graphOptimizationLevel: "disabled" });
+    for (const { data } of await inBoth(made, { x })) {
+      expect(relativeL2(data, plain.data)).toBeLessThan(1e-6);
+      // the first token is the smallest
+      const own = relativeL2(data.subarray(0, 48), (await outputOf(node, model, { x })).data.subarray(0, 48));
+      expect(own).toBeLessThan(0.02);
     }
   });
 
