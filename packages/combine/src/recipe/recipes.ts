@@ -15,6 +15,15 @@ const plain = {
     description: "Convolutions and linear layers on 8-bit integers, activation ranges from calibration data.",
     passes: [{ pass: "@espalier/quant/staticInt8" }],
   },
+  "int8-calibrated": {
+    name: "int8-calibrated",
+    description: "As int8-static, after outlier channels moved into weights and layers evened out their channels.",
+    passes: [
+      { pass: "@espalier/quant/smoothQuant" },
+      { pass: "@espalier/quant/crossLayerEqualize" },
+      { pass: "@espalier/quant/staticInt8" },
+    ],
+  },
   "int8-weights": {
     name: "int8-weights",
     description: "Weights stored in 8 bits, computed in float at float's speed.",
