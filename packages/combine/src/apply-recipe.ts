@@ -56,7 +56,7 @@ const watched = (pass: Pass, changed: () => void): Pass => ({
 });
 
 /**
- * The model that the passes of a recipe make, all checked before the first runs. Before the first that quantizes, what
+ * The model that the passes of a recipe make, all checked before the first runs. Before the first, or behind the last that trains, what
  * does not depend on the input is computed beforehand (`fold`).
  *
  * @throws EspalierError `BAD_RECIPE`, `CONFLICT`, `MISSING_NEED`, `ABORTED`, and what the passes throw

@@ -32,7 +32,27 @@ describe("compress without measuring", () => {
     expect(await forms("int4-all")).toEqual(["GatherBlockQuantized 4 bits"]);
   });
 
-  it("folds before the first pass that quantizes, and says so", async () => {
+  it("folds before the first pass, or behind the last that trains", async () => {
+    const seen: Record<string, boolean> = {};
+    const looking = (stage: "structure" | "train" | "prepare") =>
+      definePass({
+        name: `test/${stage}`,
+        stage,
+        apply: (model) => {
+          seen[stage] = model.graph.nodes.some(({ opType }) => opType === "BatchNormalization");
+          return model;
+        },
+      });
+    await compress(tinyConv().model, {
+      passes: ["structure", "prepare"].map((stage) => looking(stage as "prepare")),
+      measure: false,
+    });
+    expect(seen).toEqual({ structure: false, prepare: false });
+    await compress(tinyConv().model, { passes: [looking("train"), looking("prepare")], measure: false });
+    expect(seen).toEqual({ structure: false, train: true, prepare: false });
+  });
+
+  it("folds before a pass that quantizes, and says so", async () => {
     const { model, report } = await compress(tinyConv().model, { recipe: "int8-weights", measure: false });
     expect(model.graph.nodes.some(({ opType }) => opType === "BatchNormalization")).toBe(false);
     expect(report.layers[0]).toMatchObject({ pass: "core/fold", action: "note" });

@@ -1,4 +1,4 @@
-import { definePass, fold, type Model, type Pass, stages } from "@espalier/core";
+import { definePass, fold, type Model, type Pass } from "@espalier/core";
 
 const NAME = "core/fold";
 
@@ -7,7 +7,7 @@ const nodesOf = ({ graph }: Model) => graph.nodes.length;
 /** `fold` of core as a pass. */
 const foldPass: Pass = definePass({
   name: NAME,
-  stage: "prepare",
+  stage: "structure",
   async apply(model, { report }) {
     const folded = await fold(model);
     const gone = nodesOf(model) - nodesOf(folded);
@@ -17,8 +17,11 @@ const foldPass: Pass = definePass({
   },
 });
 
-/** The passes with `fold` before the first that quantizes: after training, which would need what it takes away. */
+/**
+ * The passes with `fold` before the first, or behind the last that trains, which would need what it takes away: what they
+ * look for is there as weights then.
+ */
 export const withFold = (passes: readonly Pass[]): readonly Pass[] => {
-  const at = passes.findIndex(({ stage }) => stages.indexOf(stage) >= stages.indexOf("quantize"));
-  return at < 0 ? passes : [...passes.slice(0, at), foldPass, ...passes.slice(at)];
+  const at = passes.findLastIndex(({ stage }) => stage === "train") + 1;
+  return at === passes.length ? passes : [...passes.slice(0, at), foldPass, ...passes.slice(at)];
 };
