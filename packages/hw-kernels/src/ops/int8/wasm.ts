@@ -1,6 +1,6 @@
-import { type Expr, i8x16, i16x8, i32, i32x4, type Module, select, v128 } from "../../asm/index.ts";
+import { type Expr, i8x16, i16x8, i32, i32x4, type Module, v128 } from "../../asm/index.ts";
 import { type KernelLocals, kernelParameters, type WasmVariant } from "../../op.ts";
-import { addStore, addWiden, behind, copyFloats } from "../packed/prepare.ts";
+import { addStore, addWiden, behind, loadGroup } from "../packed/prepare.ts";
 import { DEPTH, GROUP, INT8_STEP, int8Args, QUAD } from "./op.ts";
 
 const VECTOR = 16;
@@ -95,8 +95,8 @@ const emit = (method: Method, heights: readonly number[]) => (m: Module) => {
       f.local("i32"),
       f.local("i32"),
     ];
-    const [to, from, number] = [f.local("i32"), f.local("i32"), f.local("i32")];
     const [at, sums] = [f.local("i32"), f.local("i32")];
+    const to = f.local("i32");
     const [first, second] = [f.local("v128"), f.local("v128")];
     const factor = f.let(i32x4.splat(i32.sub(method === "unsigned" ? -SIGN : 0, p.zero)));
     f.if(i32.mul(p.m, p.k), () => {
@@ -106,18 +106,7 @@ const emit = (method: Method, heights: readonly number[]) => (m: Module) => {
     f.for(column, 0, p.n, GROUP, () => {
       f.set(left, i32.sub(p.n, column));
       // sums start at bias - zero * sum of the weights
-      f.set(first, i32x4.const(0));
-      f.set(second, i32x4.const(0));
-      f.if(p.bias, () => {
-        f.do(v128.store(spare, first));
-        f.do(v128.store(spare, first, VECTOR));
-        f.set(to, spare);
-        f.set(from, i32.add(p.bias, i32.shl(column, 2)));
-        f.set(number, select(i32.const(GROUP), left, i32.gt_s(left, GROUP)));
-        copyFloats(f, to, from, number);
-        f.set(first, v128.load(spare));
-        f.set(second, v128.load(spare, VECTOR));
-      });
+      loadGroup(f, [first, second], { base: p.bias, source: i32.add(p.bias, i32.shl(column, 2)), left, spare });
       const sumsAt = i32.add(p.sums, i32.shl(column, 2));
       f.set(first, i32x4.add(first, i32x4.mul(factor, v128.load(sumsAt))));
       f.set(second, i32x4.add(second, i32x4.mul(factor, v128.load(sumsAt, VECTOR))));

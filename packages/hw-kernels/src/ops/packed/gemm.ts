@@ -1,4 +1,4 @@
-import { type Body, type Expr, f32x4, i32, i32x4, type Local, type Module, select, v128 } from "../../asm/index.ts";
+import { type Body, type Expr, f32x4, i32, i32x4, type Local, type Module, v128 } from "../../asm/index.ts";
 import { kernelParameters, type Level, type WasmVariant } from "../../op.ts";
 import { clampVector } from "../vectors.ts";
 import { type CodeFormat, GROUP, unitBytes } from "./formats.ts";
@@ -9,8 +9,8 @@ import {
   addWiden,
   behind,
   bitsOf,
-  copyFloats,
   fourZeros,
+  loadGroup,
   MAGIC,
   type PackedLocals,
 } from "./prepare.ts";
@@ -148,7 +148,6 @@ const emit = (method: Method, heights: readonly number[]) => (m: Module) => {
       Local<"i32">,
       Local<"i32">,
     ];
-    const [to, from, number] = [f.local("i32"), f.local("i32"), f.local("i32")];
     const [scales, zeros, at, pairAt, sums] = f.locals("i32", 5) as [
       Local<"i32">,
       Local<"i32">,
@@ -157,6 +156,7 @@ const emit = (method: Method, heights: readonly number[]) => (m: Module) => {
       Local<"i32">,
     ];
     const [low, high] = [f.let(f32x4.splat(p.low)), f.let(f32x4.splat(p.high))];
+    const to = f.local("i32");
     const [first, second] = [f.local("v128"), f.local("v128")];
     f.if(i32.and(i32.gt_s(p.m, 0), i32.gt_s(p.k, 0)), () => {
       f.do(pairs.call({ to: pairsAt, scales: p.aScales, sums: p.aSums, zeros: p.zeros, zero: p.zero, m: p.m, blocks }));
@@ -165,18 +165,7 @@ const emit = (method: Method, heights: readonly number[]) => (m: Module) => {
     f.for(column, 0, p.n, GROUP, () => {
       f.set(left, i32.sub(p.n, column));
       // sums start at the bias
-      f.set(first, f32x4.const(0));
-      f.set(second, f32x4.const(0));
-      f.if(p.bias, () => {
-        f.do(v128.store(spare, first));
-        f.do(v128.store(spare, first, VECTOR));
-        f.set(to, spare);
-        f.set(from, i32.add(p.bias, i32.shl(column, 2)));
-        f.set(number, select(i32.const(GROUP), left, i32.gt_s(left, GROUP)));
-        copyFloats(f, to, from, number);
-        f.set(first, v128.load(spare));
-        f.set(second, v128.load(spare, VECTOR));
-      });
+      loadGroup(f, [first, second], { base: p.bias, source: i32.add(p.bias, i32.shl(column, 2)), left, spare });
       f.set(sums, c);
       f.for(row, 0, p.m, 1, () => {
         f.do(v128.store(sums, first));

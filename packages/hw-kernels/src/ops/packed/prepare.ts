@@ -122,3 +122,27 @@ export const copyFloats = (f: Body, to: Local<"i32">, from: Local<"i32">, count:
     f.add(from, 4);
     f.add(count, -1);
   });
+
+/**
+ * Loads the numbers of a group from `source` on into two vectors, zeros behind the `left` that are there; zeros alone where
+ * the array, at `base`, is not there.
+ */
+export const loadGroup = (
+  f: Body,
+  [first, second]: readonly [Local<"v128">, Local<"v128">],
+  { base, source, left, spare }: { base: Int; source: Int; left: Int; spare: Int },
+): void => {
+  const [to, from, count] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  f.set(first, i32x4.const(0));
+  f.set(second, i32x4.const(0));
+  f.if(base, () => {
+    f.do(v128.store(spare, first));
+    f.do(v128.store(spare, first, VECTOR));
+    f.set(to, spare);
+    f.set(from, source);
+    f.set(count, select(i32.const(GROUP), left, i32.gt_s(left, GROUP)));
+    copyFloats(f, to, from, count);
+    f.set(first, v128.load(spare));
+    f.set(second, v128.load(spare, VECTOR));
+  });
+};

@@ -1,15 +1,8 @@
 import type { Values } from "../../op.ts";
+import { roundEven } from "../round-even.ts";
 import { type CodeType, MOST, type quantizeActivationsArgs, SMALLEST } from "./op.ts";
 
 const { fround } = Math;
-
-/** Nearest whole number, halves to even, of numbers below 2^22. */
-const roundEven = (x: number): number => {
-  const down = Math.floor(x);
-  const rest = x - down;
-  if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
-  return down % 2 === 0 ? down : down + 1;
-};
 
 /** The codes of one block, its scale, and their sum. */
 const quantizeBlock = (x: Float32Array, most: number) => {

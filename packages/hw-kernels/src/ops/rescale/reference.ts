@@ -1,4 +1,5 @@
 import type { Values } from "../../op.ts";
+import { roundEven } from "../round-even.ts";
 import type { requantizeArgs, rescaleArgs } from "./op.ts";
 
 const { fround } = Math;
@@ -10,13 +11,6 @@ export const rescaleReference = (v: Values<typeof rescaleArgs>): void => {
       const y = fround(fround(fround(v.x[i * v.n + j]!) * scale) + (v.bias[j] ?? 0));
       v.y[i * v.n + j] = Math.max(v.low, Math.min(v.high, y));
     }
-};
-
-const roundEven = (x: number): number => {
-  const down = Math.floor(x);
-  const rest = x - down;
-  if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
-  return down % 2 === 0 ? down : down + 1;
 };
 
 export const requantizeReference = (v: Values<typeof requantizeArgs>): void => {
