@@ -29,7 +29,8 @@ export const transformersDtype = (layers: readonly LayerEntry[]): TransformersDt
   for (const { action, form, bytesBefore = 0 } of layers) {
     if (action !== "changed" || form === undefined) continue;
     if (/bnb4/i.test(form)) return "bnb4";
-    bytes.set(bitsOf(form), (bytes.get(bitsOf(form)) ?? 0) + bytesBefore);
+    const bits = bitsOf(form);
+    bytes.set(bits, (bytes.get(bits) ?? 0) + bytesBefore);
     all += bytesBefore;
   }
   const enough = [...bytes].filter(([, own]) => own >= ENOUGH * all).map(([bits]) => bits);

@@ -15,7 +15,6 @@ import { type Progress, progressOn } from "../progress.ts";
 import { readRecipe } from "../read-recipe.ts";
 import { nodeRuntime, webRuntime } from "../runtime.ts";
 import { openStatsFile, type StatsFile } from "../stats-file.ts";
-import { tensorFlow } from "../tensor-flow.ts";
 import { compressReport } from "../text/compress-report.ts";
 import { paperOf } from "../text/paper.ts";
 
@@ -118,7 +117,8 @@ export const compressCommand = async (model: string, flags: CompressFlags, io: I
       ...(threads !== undefined && { threads }),
       kernels: passKernels,
       ...(stats && { stats }),
-      tf: () => tensorFlow(io.cwd),
+      // few recipes train, and loading what does takes longer than reading a model
+      tf: async () => (await import("../tensor-flow.ts")).tensorFlow(io.cwd),
       signal: stop.signal,
       progress: progress.event,
       importModule: importer(folder),
